@@ -1,0 +1,3 @@
+"""LungCare: bytes -> radiograph -> reading."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,74 @@
+"""What LungCare says of a film: a Reading, or a Refusal with its reason."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+SCHEMA_VERSION = "1.0"
+
+ConditionCode = Literal["normal", "pneumonia", "tuberculosis", "pneumothorax"]
+
+# HTTP status of each refusal; the codes never change, the sentences (lungcare/words) may.
+STATUS_BY_CODE = {
+    "empty_file": 400,
+    "damaged_file": 400,
+    "several_images": 400,
+    "file_too_large": 413,
+    "too_many_pixels": 413,
+    "unsupported_format": 415,
+    "too_small": 422,
+}
+
+
+class Probabilities(BaseModel):
+    """Probability of each condition, 0 to 1; the four add up to 1."""
+
+    model_config = ConfigDict(frozen=True)
+
+    normal: float = Field(ge=0, le=1)
+    pneumonia: float = Field(ge=0, le=1)
+    tuberculosis: float = Field(ge=0, le=1)
+    pneumothorax: float = Field(ge=0, le=1)
+
+
+class Reading(BaseModel):
+    """A film that was read."""
+
+    model_config = ConfigDict(frozen=True)
+
+    schema_version: Literal["1.0"] = SCHEMA_VERSION
+    outcome: Literal["read"] = "read"
+    finding: ConditionCode = Field(description="The condition with the highest probability.")
+    probabilities: Probabilities
+    model: str = Field(description="The model that read the film, as name:version.")
+
+
+class Refusal(BaseModel):
+    """A file that was not read, and why."""
+
+    model_config = ConfigDict(frozen=True)
+
+    schema_version: Literal["1.0"] = SCHEMA_VERSION
+    outcome: Literal["refused"] = "refused"
+    code: str = Field(description="Why, as a code that never changes.")
+    message: str = Field(description="What was wrong, in one sentence.")
+    advice: str = Field(description="What is accepted, in one sentence.")
+    model: str = Field(description="The model that would have read the film, as name:version.")
+
+
+class FilmError(ValueError):
+    """The sender's file cannot be read as a film.
+
+    code: one of STATUS_BY_CODE.
+    values: what the sentences of lungcare/words name, such as the size that was found.
+    """
+
+    def __init__(self, code: str, **values: int | str):
+        super().__init__(code)
+        self.code = code
+        self.values = values
+
+    @property
+    def status(self) -> int:
+        """HTTP status for this error."""
+        return STATUS_BY_CODE[self.code]

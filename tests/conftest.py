@@ -1,0 +1,89 @@
+"""Fixtures of all tests. Every test folder has an __init__.py; the phantoms are `from tests import phantom`."""
+
+import json
+import os
+import tempfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+SIZE = 64
+NAME = "phantom"
+
+# Before bentoml or TensorFlow is imported: tests have a model store of their own, and TensorFlow does not chatter.
+_HOME = tempfile.TemporaryDirectory(prefix="lungcare-store-")
+os.environ["BENTOML_HOME"] = _HOME.name
+os.environ["BENTOML_DO_NOT_TRACK"] = "True"
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+
+def make_bundle(folder: Path, version: str = "0.0.1", seed: int = 0, name: str = NAME) -> Path:
+    """A bundle with a tiny network of random weights: 64 px in, four probabilities out."""
+    import keras
+
+    from lungcare import bundle
+    from lungcare.conditions import CODES
+
+    folder.mkdir(parents=True)
+
+    def normal(scale: float, step: int) -> keras.initializers.Initializer:
+        return keras.initializers.RandomNormal(stddev=scale, seed=10 * seed + step)
+
+    network = keras.Sequential(
+        [
+            keras.Input((SIZE, SIZE, 1)),
+            keras.layers.Rescaling(1 / 255),
+            keras.layers.Conv2D(8, 3, activation="relu", kernel_initializer=normal(0.5, 1)),
+            keras.layers.BatchNormalization(),
+            keras.layers.MaxPooling2D(),
+            keras.layers.Conv2D(8, 3, activation="relu", kernel_initializer=normal(0.5, 2)),
+            keras.layers.BatchNormalization(),
+            keras.layers.MaxPooling2D(),
+            keras.layers.GlobalAveragePooling2D(),
+            keras.layers.Dense(len(CODES), activation="softmax", kernel_initializer=normal(2.0, 3)),
+        ]
+    )
+    network.save(folder / bundle.NETWORK)
+    card = bundle.Card(
+        name=name,
+        version=version,
+        description="A tiny network with random weights, for tests.",
+        conditions=CODES,
+        input=bundle.Input(size=SIZE, preprocessing="Scaled into a square, geometry kept, the rest black."),
+        training={"seed": seed},
+        data={},
+        metrics={},
+        files={bundle.NETWORK: bundle.record_of(folder / bundle.NETWORK)},
+    )
+    (folder / bundle.CARD).write_text(json.dumps(card.model_dump(mode="json"), indent=2) + "\n", encoding="utf-8")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def bundle_folder(tmp_path_factory) -> Path:
+    """A whole bundle, phantom:0.0.1. Read it only; copy it to change it."""
+    return make_bundle(tmp_path_factory.mktemp("models") / NAME)
+
+
+@pytest.fixture(scope="session")
+def other_bundle_folder(tmp_path_factory) -> Path:
+    """A second model: the same name, version 0.0.2, other weights."""
+    return make_bundle(tmp_path_factory.mktemp("others") / NAME, version="0.0.2", seed=1)
+
+
+@pytest.fixture(scope="session")
+def reader(bundle_folder):
+    """A Reader over bundle_folder with the settings as they are by default."""
+    from lungcare.reader import Reader
+
+    return Reader.open(bundle_folder)
+
+
+@pytest.fixture(scope="session")
+def films() -> Path:
+    """The folder of real films: manifest.csv and images/. Skips where there is none."""
+    folder = Path(os.environ.get("LUNGCARE_FILMS", ROOT.parent / "shared" / "data"))
+    if not (folder / "manifest.csv").is_file():
+        pytest.skip(f"no real films in {folder}; set LUNGCARE_FILMS to their folder")
+    return folder

@@ -1,8 +1,7 @@
 """models/<name>/: a network and its card, checked. The only reader of card.json."""
 
 import hashlib
-from functools import cached_property
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -39,6 +38,7 @@ class Card(BaseModel):
     """What belongs to a trained model and is not its weights.
 
     `training`, `data` and `metrics` are free tables: what they hold follows from the training code that wrote them.
+    `files` names every other file of the bundle, relative to its folder; the network is one of them.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -60,6 +60,16 @@ class Card(BaseModel):
             raise ValueError(f"the conditions must be {CODES}. Received: {self.conditions}")
         return self
 
+    @model_validator(mode="after")
+    def _files_are_in_the_bundle(self) -> "Card":
+        if NETWORK not in self.files:
+            raise ValueError(f"the files must include {NETWORK}. Received: {sorted(self.files)}")
+        for name in self.files:
+            path = PurePosixPath(name)
+            if path.is_absolute() or ".." in path.parts:
+                raise ValueError(f"the files must lie in the folder of the card. Received: {name}")
+        return self
+
     @property
     def tag(self) -> str:
         """name:version, as in the model store."""
@@ -69,6 +79,7 @@ class Card(BaseModel):
 class Bundle:
     """A folder with card.json and the files that it lists.
 
+    checksum: SHA-256 of the card, which lists the checksums of all other files.
     Raises BundleError when the card is missing or wrong, or a file is missing or has another checksum.
     """
 
@@ -76,23 +87,35 @@ class Bundle:
         self.folder = Path(folder)
         path = self.folder / CARD
         try:
-            self.card = Card.model_validate_json(path.read_bytes())
-        except FileNotFoundError as error:
-            raise BundleError(f"{self.folder} is no model bundle: it has no {CARD}.") from error
+            text = path.read_bytes()
+            self.card = Card.model_validate_json(text)
+        except OSError as error:
+            raise BundleError(f"{self.folder} is no model bundle: its {CARD} cannot be read.") from error
         except ValidationError as error:
-            raise BundleError(f"{path} is damaged: {error}") from error
+            first = error.errors()[0]
+            place = ".".join(str(part) for part in first["loc"]) or "the card"
+            raise BundleError(f"{path} is damaged: {place}: {first['msg']}") from error
+        self.checksum = hashlib.sha256(text).hexdigest()
         for name, record in self.card.files.items():
             _check(self.folder / name, record)
+
+    @classmethod
+    def named(cls, name: str) -> "Bundle":
+        """The bundle models/<name>/ of this repository. Raises BundleError, with the names that there are."""
+        if not (MODELS / name / CARD).is_file():
+            names = sorted(path.parent.name for path in MODELS.glob(f"*/{CARD}"))
+            raise BundleError(f"There is no model {name!r} in {MODELS}. There is: {', '.join(names) or 'none'}.")
+        return cls(MODELS / name)
 
     @property
     def network(self) -> Path:
         """The Keras file."""
         return self.folder / NETWORK
 
-    @cached_property
-    def checksum(self) -> str:
-        """SHA-256 of the card, which lists the checksums of all other files."""
-        return record_of(self.folder / CARD).sha256
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Every file of the bundle, the card first, relative to the folder."""
+        return (CARD, *self.card.files)
 
 
 def record_of(path: Path) -> FileRecord:

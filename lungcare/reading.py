@@ -10,6 +10,7 @@ ConditionCode = Literal["normal", "pneumonia", "tuberculosis", "pneumothorax"]
 
 # HTTP status of each refusal; the codes never change, the sentences (lungcare/words) may.
 STATUS_BY_CODE = {
+    "unreadable_file": 400,
     "empty_file": 400,
     "damaged_file": 400,
     "several_images": 400,

@@ -21,29 +21,36 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 def make_bundle(folder: Path, version: str = "0.0.1", seed: int = 0, name: str = NAME) -> Path:
     """A bundle with a tiny network of random weights: 64 px in, four probabilities out."""
     import keras
+    import numpy as np
 
-    from lungcare import bundle
+    from lungcare import bundle, film
     from lungcare.conditions import CODES
+    from tests import phantom
 
     folder.mkdir(parents=True)
 
     def normal(scale: float, step: int) -> keras.initializers.Initializer:
         return keras.initializers.RandomNormal(stddev=scale, seed=10 * seed + step)
 
-    network = keras.Sequential(
-        [
-            keras.Input((SIZE, SIZE, 1)),
-            keras.layers.Rescaling(1 / 255),
-            keras.layers.Conv2D(8, 3, activation="relu", kernel_initializer=normal(0.5, 1)),
-            keras.layers.BatchNormalization(),
-            keras.layers.MaxPooling2D(),
-            keras.layers.Conv2D(8, 3, activation="relu", kernel_initializer=normal(0.5, 2)),
-            keras.layers.BatchNormalization(),
-            keras.layers.MaxPooling2D(),
-            keras.layers.GlobalAveragePooling2D(),
-            keras.layers.Dense(len(CODES), activation="softmax", kernel_initializer=normal(2.0, 3)),
-        ]
-    )
+    body = [
+        keras.Input((SIZE, SIZE, 1)),
+        keras.layers.Rescaling(1 / 255),
+        keras.layers.Conv2D(8, 3, activation="relu", kernel_initializer=normal(0.5, 1)),
+        keras.layers.BatchNormalization(),
+        keras.layers.MaxPooling2D(),
+        keras.layers.Conv2D(8, 3, activation="relu", kernel_initializer=normal(0.5, 2)),
+        keras.layers.BatchNormalization(),
+        keras.layers.MaxPooling2D(),
+        keras.layers.GlobalAveragePooling2D(),
+    ]
+    # Scaled by what the phantoms give, so that the random weights tell the phantoms apart.
+    chests = np.stack([film.square(phantom.chest(look, n), SIZE) for look in phantom.LOOKS for n in range(4)])
+    features = keras.Sequential(body)(255 * chests[..., np.newaxis]).numpy()
+    head = [
+        keras.layers.Normalization(mean=features.mean(axis=0), variance=features.var(axis=0)),
+        keras.layers.Dense(len(CODES), activation="softmax", kernel_initializer=normal(0.7, 3)),
+    ]
+    network = keras.Sequential(body + head)
     network.save(folder / bundle.NETWORK)
     card = bundle.Card(
         name=name,

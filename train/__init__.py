@@ -1,0 +1,1 @@
+"""Films -> split -> network -> measured, published bundle. Imports lungcare, never the other way round."""

@@ -1,0 +1,83 @@
+"""The training commands: prepare, fit, evaluate, publish."""
+
+import argparse
+import logging
+import os
+import sys
+from pathlib import Path
+
+from train.manifest import DataError
+
+DATA = Path("runs/data")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; returns its exit status."""
+    options = _parser().parse_args(arguments)
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
+    try:
+        options.command(options)
+    except DataError as error:
+        print(f"train: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _prepare(options: argparse.Namespace) -> None:
+    from train.prepare import prepare
+    from train.split import write
+
+    split = prepare(options.data, options.out, options.size, options.seed, options.per_class, options.resplit)
+    if options.record:
+        write(split, options.record)
+    print(split.table())
+    print(f"split {split.checksum}")
+
+
+def _fit(options: argparse.Namespace) -> None:
+    from train.fit import fit
+    from train.recipe import read_recipe
+
+    named = ("batch", "epochs", "steps", "blocks", "copies", "seed", "rate", "start_from")
+    changes = {name: value for name in named if (value := getattr(options, name)) is not None}
+    if options.size:
+        changes["sizes"] = [[0, options.size]]
+    recipe = read_recipe(options.network, **changes)
+    fit(recipe, options.data, options.run or Path("runs") / options.network, options.resume)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m train", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="command")
+
+    prepare = commands.add_parser("prepare", help="check, group, split and pack films")
+    prepare.add_argument("--data", type=Path, required=True, help="folder with manifest.csv, or a tree class/image")
+    prepare.add_argument("--out", type=Path, default=DATA, help="where the prepared films go (default: %(default)s)")
+    prepare.add_argument("--size", type=int, default=256, help="side of the packed squares in px (default: 256)")
+    prepare.add_argument("--per-class", type=int, help="keep at most so many films of each class (the thesis: 2500)")
+    prepare.add_argument("--resplit", action="store_true", help="draw all parts anew, whatever the data give")
+    prepare.add_argument("--record", type=Path, help="write the split here, too (.csv.gz), to be committed")
+    prepare.add_argument("--seed", type=int, default=0)
+    prepare.set_defaults(command=_prepare)
+
+    fit = commands.add_parser("fit", help="train a network")
+    fit.add_argument("--network", default="thesis-cnn4", help="recipe: a name in train/recipes or a .toml file")
+    fit.add_argument("--data", type=Path, default=DATA, help="prepared films (default: %(default)s)")
+    fit.add_argument("--run", type=Path, help="folder of this run (default: runs/<network>)")
+    fit.add_argument("--resume", action="store_true", help="go on with a run that was interrupted")
+    fit.add_argument("--size", type=int, help="side of the input in px")
+    fit.add_argument("--batch", type=int)
+    fit.add_argument("--epochs", type=int)
+    fit.add_argument("--steps", type=int, help="batches an epoch (default: one pass over the films)")
+    fit.add_argument("--blocks", type=int, choices=range(1, 6), help="blocks of the thesis's network")
+    fit.add_argument("--copies", type=int, help="fixed augmented copies of each film (the thesis: 6)")
+    fit.add_argument("--rate", type=float, help="learning rate")
+    fit.add_argument("--start-from", help="network (.keras) to go on from")
+    fit.add_argument("--seed", type=int)
+    fit.set_defaults(command=_fit)
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

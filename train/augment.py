@@ -1,0 +1,150 @@
+"""What a training film goes through. Every transform is one function: uint8 (h, w) and a generator in, uint8 out."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+Transform = Callable[[np.ndarray, np.random.Generator], np.ndarray]
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """How far a film may be moved; each amount is drawn evenly between minus and plus the figure.
+
+    rotation: degrees. shift: share of the side. zoom: share (0.1: 0.9 to 1.1 times).
+    stretch: share by which one direction may grow against the other. flip: probability of a left-right flip.
+    """
+
+    rotation: float = 0.0
+    shift: float = 0.0
+    zoom: float = 0.0
+    stretch: float = 0.0
+    flip: float = 0.0
+
+
+def move(film: np.ndarray, size: int, geometry: Geometry, rng: np.random.Generator) -> np.ndarray:
+    """Square film of any side -> uint8 (size, size), moved at random within `geometry`, one interpolation in all."""
+    angle = np.deg2rad(rng.uniform(-1, 1) * geometry.rotation)
+    zoom = np.exp(rng.uniform(-1, 1) * np.log1p(geometry.zoom))
+    stretch = np.exp(rng.uniform(-0.5, 0.5) * np.log1p(geometry.stretch))
+    shift = rng.uniform(-1, 1, 2) * geometry.shift * size
+    mirror = -1 if rng.random() < geometry.flip else 1
+    scale = size / film.shape[0]
+    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    matrix = turn @ np.diag([mirror * stretch, 1 / stretch]) * zoom * scale
+    centre = (film.shape[0] - 1) / 2
+    offset = (size - 1) / 2 + shift - matrix @ [centre, centre]
+    return cv2.warpAffine(film, np.column_stack([matrix, offset]), (size, size), flags=cv2.INTER_LINEAR)
+
+
+def resample(film: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Down to a smaller side (96 px at least) and up again: hides the size of the original."""
+    side = film.shape[0]
+    small = int(rng.integers(min(96, side), side + 1))
+    down = cv2.resize(film, (small, small), interpolation=cv2.INTER_AREA)
+    return cv2.resize(down, (side, side), interpolation=int(rng.choice([cv2.INTER_LINEAR, cv2.INTER_CUBIC])))
+
+
+def blur(film: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Gaussian blur, sigma 0.4 to 1.5 px."""
+    return cv2.GaussianBlur(film, (0, 0), rng.uniform(0.4, 1.5))
+
+
+def sharpen(film: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Unsharp mask, as many digital units apply."""
+    amount = rng.uniform(0.3, 1.5)
+    return cv2.addWeighted(film, 1 + amount, cv2.GaussianBlur(film, (0, 0), rng.uniform(1, 4)), -amount, 0)
+
+
+def compress(film: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """JPEG of quality 20 to 90."""
+    _, coded = cv2.imencode(".jpg", film, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(20, 91))])
+    return cv2.imdecode(coded, cv2.IMREAD_GRAYSCALE)
+
+
+def tone(film: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Gamma 0.6 to 1.7, contrast 0.7 to 1.4 and brightness -25 to 25 grey levels."""
+    levels = (np.arange(256) / 255) ** np.exp(rng.uniform(-0.5, 0.53))
+    levels = (levels - 0.5) * rng.uniform(0.7, 1.4) + 0.5 + rng.uniform(-0.1, 0.1)
+    return cv2.LUT(film, (np.clip(levels, 0, 1) * 255).astype(np.uint8))
+
+
+def equalise(film: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Histogram equalisation, whole or local (CLAHE), mixed with the film itself."""
+    local = cv2.createCLAHE(rng.uniform(1, 4), (8, 8))
+    even = cv2.equalizeHist(film) if rng.random() < 0.5 else local.apply(film)
+    share = rng.uniform(0.4, 1)
+    return cv2.addWeighted(even, share, film, 1 - share, 0)
+
+
+def noise(film: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Gaussian noise, sigma 2 to 12 grey levels."""
+    grain = np.empty(film.shape, np.int16)
+    cv2.setRNGSeed(int(rng.integers(2**31)))
+    cv2.randn(grain, 0, rng.uniform(2, 12))
+    return cv2.add(film, grain, dtype=cv2.CV_8U)
+
+
+def shade(film: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Uneven brightness from one side to the other, as in badly lit or badly digitised films."""
+    side = film.shape[0]
+    direction = rng.uniform(0, 2 * np.pi)
+    line = np.linspace(-1, 1, side, dtype=np.float32)
+    ramp = np.cos(direction) * line[None, :] + np.sin(direction) * line[:, None]
+    return cv2.multiply(film, 1 + rng.uniform(0.05, 0.3) * ramp, dtype=cv2.CV_8U)
+
+
+def frame(film: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Borders of 2 to 10 % painted black, white or grey on one to four sides: hides the collection's frame."""
+    film = film.copy()
+    level = _level(rng)
+    for turns in range(4):
+        if rng.random() < 0.6:
+            width = int(rng.uniform(0.02, 0.10) * film.shape[0])
+            np.rot90(film, turns)[:width] = level
+    return film
+
+
+def corners(film: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Boxes over corners and edges, where letters and markers stand."""
+    film = film.copy()
+    side = film.shape[0]
+    for _ in range(int(rng.integers(1, 5))):
+        height, width = (rng.uniform(0.05, 0.22, 2) * side).astype(int)
+        top = int(rng.choice([0, side - height])) if rng.random() < 0.7 else int(rng.integers(0, side - height))
+        left = int(rng.choice([0, side - width]))
+        film[top : top + height, left : left + width] = _level(rng)
+    return film
+
+
+def letters(film: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Side letters and arbitrary text near the edges: letters must mean nothing."""
+    film = film.copy()
+    side = film.shape[0]
+    for _ in range(int(rng.integers(1, 4))):
+        text = "".join(rng.choice(list("LRAPSDJTB0123456789"), int(rng.integers(1, 6))))
+        place = rng.uniform(0, 0.9, 2) * side
+        place[int(rng.integers(2))] = rng.choice([0.06, 0.95]) * side
+        font, scale = int(rng.choice([0, 2, 3, 4])), rng.uniform(0.3, 1.0) * side / 192
+        cv2.putText(film, text, place.astype(int).tolist(), font, scale, int(rng.integers(150, 256)), 1, cv2.LINE_AA)
+    return film
+
+
+TRANSFORMS: dict[str, Transform] = {
+    transform.__name__: transform
+    for transform in (equalise, tone, shade, resample, blur, sharpen, noise, compress, letters, corners, frame)
+}
+
+
+def degrade(film: np.ndarray, probabilities: dict[str, float], rng: np.random.Generator) -> np.ndarray:
+    """Each transform named in `probabilities` with its probability, in the fixed order of TRANSFORMS."""
+    for name, transform in TRANSFORMS.items():
+        if rng.random() < probabilities.get(name, 0.0):
+            film = transform(film, rng)
+    return film
+
+
+def _level(rng: np.random.Generator) -> int:
+    return int(rng.choice([0, 0, 255, int(rng.integers(30, 220))]))

@@ -1,0 +1,74 @@
+"""The batches of a training run: which film, moved and degraded how."""
+
+import keras
+import numpy as np
+
+from lungcare.conditions import CODES
+from train.augment import degrade, move
+from train.recipe import Recipe
+from train.split import Placed
+
+
+class Feed(keras.utils.PyDataset):
+    """Batches of one epoch after the other; the same seed and epoch give the same batches.
+
+    pack: uint8 (films, side, side), memory-mapped. rows: row of each film in the pack.
+    A batch is float32 (batch, size, size, 1) of grey levels 0 to 255, and one-hot float32 (batch, 4).
+    """
+
+    def __init__(self, recipe: Recipe, films: list[Placed], pack: np.ndarray, rows: np.ndarray, **threads: object):
+        super().__init__(**threads)
+        self.recipe, self.pack, self.rows = recipe, pack, rows
+        self.labels = np.array([CODES.index(p.film.label) for p in films])
+        self.chances = chances(films, recipe)
+        self.start_epoch(0)
+
+    def start_epoch(self, epoch: int) -> None:
+        """Draw the films of an epoch (counted from 0)."""
+        self.epoch = epoch
+        recipe = self.recipe
+        rng = np.random.default_rng([recipe.seed, epoch])
+        versions = max(1, recipe.copies)
+        if recipe.even:
+            count = (recipe.steps or -(-len(self.rows) // recipe.batch)) * recipe.batch
+            self.order = rng.choice(len(self.rows), count, p=self.chances)
+        else:
+            self.order = rng.permutation(len(self.rows) * versions)
+            if recipe.steps:
+                self.order = np.resize(self.order, recipe.steps * recipe.batch)
+
+    def __len__(self) -> int:
+        return -(-len(self.order) // self.recipe.batch)
+
+    def __getitem__(self, step: int) -> tuple[np.ndarray, np.ndarray]:
+        start = step * self.recipe.batch
+        order = self.order[start : start + self.recipe.batch]
+        size = self.recipe.size_at(self.epoch)
+        films = np.empty((len(order), size, size, 1), np.float32)
+        for place, number in enumerate(order):
+            films[place, ..., 0] = self._view(int(number), start + place, size)
+        return films, np.eye(len(CODES), dtype=np.float32)[self.labels[order % len(self.rows)]]
+
+    def _view(self, number: int, place: int, size: int) -> np.ndarray:
+        """One film, augmented. With fixed copies the draw hangs on the copy, else on epoch and place."""
+        recipe = self.recipe
+        draw = [recipe.seed, 1, number] if recipe.copies else [recipe.seed, 2, self.epoch, place]
+        rng = np.random.default_rng(draw)
+        film = move(self.pack[self.rows[number % len(self.rows)]], size, recipe.geometry, rng)
+        return degrade(film, recipe.augmentation, rng)
+
+
+def chances(films: list[Placed], recipe: Recipe) -> np.ndarray:
+    """Probability of each film to be drawn: even over classes, then over sources by a power of their size."""
+    labels = [p.film.label for p in films]
+    sources = [p.film.source for p in films]
+    count: dict[tuple[str, str], int] = {}
+    for cell in zip(labels, sources, strict=True):
+        count[cell] = count.get(cell, 0) + 1
+    weight = {
+        (label, source): number**recipe.source_power * recipe.source_weights.get(source, 1.0)
+        for (label, source), number in count.items()
+    }
+    total = {label: sum(w for (other, _), w in weight.items() if other == label) for label in set(labels)}
+    chance = np.array([weight[cell] / count[cell] / total[cell[0]] for cell in zip(labels, sources, strict=True)])
+    return chance / chance.sum()

@@ -1,0 +1,217 @@
+"""`python -m train fit`: prepared films and a recipe -> a trained network in a run folder, resumable at any moment."""
+
+import csv
+import json
+import logging
+import subprocess
+import sys
+import time
+from collections import Counter
+from datetime import UTC, datetime
+from pathlib import Path
+
+import keras
+import matplotlib
+import numpy as np
+
+from lungcare.conditions import CODES
+from train.feed import Feed
+from train.imagenet import load_lite0
+from train.inputs import network_inputs
+from train.manifest import DataError
+from train.networks import build
+from train.pack import open_pack
+from train.prepare import open_prepared
+from train.recipe import Recipe
+from train.split import Placed, Split
+
+log = logging.getLogger(__name__)
+
+CHECKPOINT = "checkpoint.keras"
+NETWORK = "network.keras"
+HISTORY = "history.csv"
+RUN = "run.json"
+COLUMNS = ("epoch", "loss", "accuracy", "val_loss", "val_accuracy", "seconds")
+
+
+def fit(recipe: Recipe, prepared: Path, run: Path, resume: bool = False) -> None:
+    """Train `recipe` on the films prepared in `prepared`; everything goes into the folder `run`.
+
+    After each epoch run/ holds checkpoint.keras (to go on from), network.keras (to evaluate and publish, with averaged
+    weights where the recipe asks for them) and history.csv; at the end curves.png.
+    Raises DataError when `run` holds another run, or one that `resume` was not given for.
+    """
+    split, data = open_prepared(prepared)
+    films = training_films(split, recipe.leave_out)
+    if not films:
+        raise DataError(f"{prepared} has no film in its training part.")
+    _start_or_check(recipe, split, films, run, resume)
+
+    keras.utils.set_random_seed(recipe.seed)
+    pack, rows = open_pack(prepared)
+    feed = Feed(recipe, films, pack, np.array([rows[p.film.file] for p in films]), workers=2, max_queue_size=16)
+    network = _network(recipe, run, len(feed))
+    history = _history(run / HISTORY)[: int(network.optimizer.iterations) // len(feed)]
+    callbacks = [keras.callbacks.SwapEMAWeights()] if recipe.average else []
+    validation = None
+    for epoch in range(len(history), recipe.epochs):
+        started = time.monotonic()
+        size = recipe.size_at(epoch)
+        if validation is None or validation[0].shape[1] != size:
+            validation = validation_batch(split, data, recipe, size)
+        feed.start_epoch(epoch)
+        figures = network.fit(
+            feed,
+            initial_epoch=epoch,
+            epochs=epoch + 1,
+            validation_data=validation,
+            validation_batch_size=recipe.batch,
+            callbacks=callbacks,
+            verbose=int(sys.stdout.isatty()),
+        ).history
+        seconds = round(time.monotonic() - started, 1)
+        row = {"epoch": epoch + 1, **{name: round(values[0], 5) for name, values in figures.items()}}
+        history.append(row | {"seconds": seconds})
+        # The history first: a row too many is cut on resuming, a row too few would be lost.
+        _write_history(run / HISTORY, history)
+        _replace(run / CHECKPOINT, network.save)
+        _replace(run / NETWORK, lambda path: _averaged(recipe, network).save(path))
+        log.info("%s", "  ".join(f"{name} {value}" for name, value in history[-1].items()))
+    plot_curves(history, run / "curves.png")
+
+
+def training_films(split: Split, leave_out: tuple[str, ...]) -> list[Placed]:
+    """The films of the training part, without some sources and without films of other sources in their groups."""
+    barred = {p.group for p in split.films if p.film.source in leave_out}
+    films = [p for p in split.films if p.part == "train"]
+    kept = [p for p in films if p.film.source not in leave_out and p.group not in barred]
+    if leave_out:
+        beside = sum(p.film.source not in leave_out for p in films) - len(kept)
+        log.info("left out: %s, and %d films of other sources in their groups", ", ".join(leave_out), beside)
+    return kept
+
+
+def validation_batch(split: Split, data: Path, recipe: Recipe, size: int) -> tuple[np.ndarray, np.ndarray] | None:
+    """Validation films as the network sees them, and their labels one-hot; None when the part is empty."""
+    films = [p for p in split.films if p.part == "validation" and p.film.source not in recipe.leave_out]
+    if recipe.validate_films:
+        order = np.random.default_rng(0).permutation(len(films))
+        each = recipe.validate_films // len(CODES)
+        films = [films[i] for code in CODES for i in [i for i in order if films[i].film.label == code][:each]]
+    if not films:
+        return None
+    labels = np.eye(len(CODES), dtype=np.float32)[[CODES.index(p.film.label) for p in films]]
+    return network_inputs(data, films, size), labels
+
+
+def plot_curves(history: list[dict], path: Path) -> None:
+    """Accuracy and loss by epoch, as a PNG."""
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(1, 2, figsize=(9, 3.5), layout="constrained")
+    epochs = [int(row["epoch"]) for row in history]
+    for axis, name in zip(axes, ("accuracy", "loss"), strict=True):
+        for column, label in ((name, "training"), (f"val_{name}", "validation")):
+            if history and row_has(history[0], column):
+                axis.plot(epochs, [float(row[column]) for row in history], label=label)
+        axis.set(xlabel="epoch", ylabel=name)
+        axis.grid(alpha=0.3)
+        axis.legend()
+    figure.savefig(path, dpi=120)
+    pyplot.close(figure)
+
+
+def row_has(row: dict, column: str) -> bool:
+    """Whether a row of the history has a figure in a column."""
+    return row.get(column) not in (None, "")
+
+
+def _start_or_check(recipe: Recipe, split: Split, films: list[Placed], run: Path, resume: bool) -> None:
+    """Write run.json for a new run; for an old one check that it is the same."""
+    described = {"recipe": recipe.model_dump(mode="json"), "split": split.checksum}
+    path = run / RUN
+    if path.is_file():
+        before = json.loads(path.read_text())
+        if {name: before[name] for name in described} != described:
+            raise DataError(f"{run} holds a run with another recipe or split. Give another --run, or remove it.")
+        if not resume:
+            raise DataError(f"{run} holds this run already. Add --resume to go on with it, or give another --run.")
+        return
+    run.mkdir(parents=True, exist_ok=True)
+    count = Counter(f"{p.film.label}/{p.film.source}" for p in films)
+    described |= {
+        "films": dict(sorted(count.items())),
+        "commit": _commit(),
+        "backend": keras.backend.backend(),
+        "keras": keras.__version__,
+        "started": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+    _replace(path, lambda unfinished: Path(unfinished).write_text(json.dumps(described, indent=1)))
+
+
+def _network(recipe: Recipe, run: Path, steps: int) -> keras.Model:
+    if (run / CHECKPOINT).is_file():
+        return keras.models.load_model(run / CHECKPOINT)
+    network = build(recipe, recipe.size if recipe.network == "thesis" else None)
+    if recipe.start_from:
+        network.set_weights(keras.models.load_model(recipe.start_from, compile=False).get_weights())
+    elif recipe.pretrained:
+        load_lite0(network)
+    loss = keras.losses.CategoricalCrossentropy(label_smoothing=recipe.label_smoothing)
+    network.compile(_optimizer(recipe, steps), loss, metrics=["accuracy"])
+    return network
+
+
+def _optimizer(recipe: Recipe, steps: int) -> keras.optimizers.Optimizer:
+    total = recipe.epochs * steps
+    rate = recipe.rate
+    if recipe.schedule == "cosine":
+        warmup = int(recipe.warmup * total)
+        rate = keras.optimizers.schedules.CosineDecay(
+            recipe.rate * (0.02 if warmup else 1), total - warmup, 0.01, warmup_target=recipe.rate, warmup_steps=warmup
+        )
+    average = {"use_ema": True, "ema_momentum": recipe.average} if recipe.average else {}
+    optimizer = keras.optimizers.AdamW(rate, weight_decay=recipe.weight_decay, **average)
+    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+    return optimizer
+
+
+def _averaged(recipe: Recipe, network: keras.Model) -> keras.Model:
+    """The network to publish: of fixed size, without optimiser, with the averaged weights."""
+    published = build(recipe, recipe.size)
+    published.set_weights(network.get_weights())
+    if recipe.average:
+        averages = network.optimizer._model_variables_moving_average
+        for variable, average in zip(published.trainable_variables, averages, strict=True):
+            variable.assign(average)
+    return published
+
+
+def _replace(path: Path, write) -> None:
+    """Write beside `path`, then put it in place at once: the file is whole whenever the process is killed."""
+    unfinished = path.with_name(f"unfinished-{path.name}")
+    write(str(unfinished))
+    unfinished.replace(path)
+
+
+def _history(path: Path) -> list[dict]:
+    if not path.is_file():
+        return []
+    with path.open(newline="") as lines:
+        return list(csv.DictReader(lines))
+
+
+def _write_history(path: Path, history: list[dict]) -> None:
+    def write(unfinished: str) -> None:
+        with open(unfinished, "w", newline="") as lines:
+            rows = csv.DictWriter(lines, COLUMNS, lineterminator="\n")
+            rows.writeheader()
+            rows.writerows(history)
+
+    _replace(path, write)
+
+
+def _commit() -> str:
+    found = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
+    return found.stdout.strip() or "not known"

@@ -1,0 +1,120 @@
+"""A manifest or a folder tree -> the list of films."""
+
+import csv
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from lungcare.conditions import CODES
+
+MANIFEST = "manifest.csv"
+SUFFIXES = {".png", ".jpg", ".jpeg", ".webp"}
+OTHER = "other"
+
+_CLASS_NAMES = {
+    "normal": "normal",
+    "healthy": "normal",
+    "sehat": "normal",
+    "pneumonia": "pneumonia",
+    "tuberculosis": "tuberculosis",
+    "tuberkulosis": "tuberculosis",
+    "tb": "tuberculosis",
+    "tbc": "tuberculosis",
+    "pneumothorax": "pneumothorax",
+    "pneumotoraks": "pneumothorax",
+    "pneumothoraks": "pneumothorax",
+}
+_SPLIT_NAMES = {
+    "train": "train",
+    "training": "train",
+    "latih": "train",
+    "val": "validation",
+    "valid": "validation",
+    "validation": "validation",
+    "validasi": "validation",
+    "test": "test",
+    "testing": "test",
+    "uji": "test",
+}
+
+
+class DataError(RuntimeError):
+    """The data cannot be used as they are; the message says what to do."""
+
+
+@dataclass
+class Film:
+    """One film of the data.
+
+    file: path below the data folder, with forward slashes; the film's name everywhere.
+    role: internal (for training, validation and test), external or choose (never trained on).
+    group: films that must stay in one part share it; empty where the data name none.
+    given: the part that the data themselves put it in, or "".
+    """
+
+    file: str
+    label: str
+    source: str
+    role: str = "internal"
+    group: str = ""
+    given: str = ""
+    age_group: str = ""
+    mask: str = ""
+
+
+def read_films(data: Path) -> list[Film]:
+    """Films of `data`: a folder with manifest.csv, or a tree `<class>/<image>` or `<split>/<class>/<image>`.
+
+    Raises DataError when there is neither.
+    """
+    if not data.is_dir():
+        raise DataError(f"{data} is no folder. Give a folder with {MANIFEST} or with one folder per class.")
+    films = _from_manifest(data / MANIFEST) if (data / MANIFEST).is_file() else _from_tree(data)
+    if not films:
+        raise DataError(
+            f"No films were found in {data}. Expected {MANIFEST}, or folders named after the classes "
+            f"({', '.join(CODES)}; Indonesian names work too), perhaps inside train, val and test."
+        )
+    return films
+
+
+def _from_manifest(path: Path) -> list[Film]:
+    with path.open(newline="", encoding="utf-8") as lines:
+        rows = list(csv.DictReader(lines))
+    missing = {"file", "label"} - set(rows[0] if rows else ())
+    if missing:
+        raise DataError(f"{path} lacks the columns {', '.join(sorted(missing))}.")
+    labels = {row["label"] for row in rows} - {*CODES, OTHER}
+    if labels:
+        raise DataError(f"{path} has labels that are not ours: {', '.join(sorted(labels))}. Ours: {', '.join(CODES)}.")
+    return [
+        Film(
+            file=row["file"],
+            label=row["label"],
+            source=row.get("source") or "films",
+            role=row.get("role") or "internal",
+            group=row.get("group") or "",
+            given="official" if row.get("official_split") == "test" else "",
+            age_group=row.get("age_group") or "",
+            mask=row.get("mask") or "",
+        )
+        for row in rows
+    ]
+
+
+def _from_tree(data: Path) -> list[Film]:
+    films = []
+    for path in sorted(data.rglob("*")):
+        if path.suffix.lower() not in SUFFIXES or not path.is_file():
+            continue
+        folders = [part.lower() for part in path.relative_to(data).parts[:-1]]
+        label = _first(_CLASS_NAMES, reversed(folders))
+        if label is None:
+            continue
+        given = _first(_SPLIT_NAMES, folders) or ""
+        films.append(Film(path.relative_to(data).as_posix(), label, source="films", given=given))
+    return films
+
+
+def _first(names: dict[str, str], folders: Iterable[str]) -> str | None:
+    return next((names[folder] for folder in folders if folder in names), None)

@@ -1,0 +1,82 @@
+"""The networks: the thesis's four blocks, and the reader. All take (films, size, size, 1), grey levels 0 to 255."""
+
+import keras
+from keras import layers
+
+from lungcare.conditions import CODES
+from train.recipe import Recipe
+
+FILTERS = 32
+
+# EfficientNet-Lite0 (TensorFlow's release of 2020, after Tan & Le 2019): expansion, kernel, stride, channels, repeats.
+LITE0 = (
+    (1, 3, 1, 16, 1),
+    (6, 3, 2, 24, 2),
+    (6, 5, 2, 40, 2),
+    (6, 3, 2, 80, 3),
+    (6, 5, 1, 112, 3),
+    (6, 5, 2, 192, 4),
+    (6, 3, 1, 320, 1),
+)
+EPSILON = 1e-3
+
+
+def build(recipe: Recipe, size: int | None) -> keras.Model:
+    """The recipe's network for squares of `size` px (None: any size, not for the thesis's network)."""
+    if recipe.network == "thesis":
+        return thesis(size, recipe.blocks)
+    return reader(size)
+
+
+def thesis(size: int, blocks: int) -> keras.Model:
+    """Blocks of convolution 3x3, batch normalisation and pooling 2x2, flattened into 128 units, then 4."""
+    inputs = keras.Input((size, size, 1), name="film")
+    x = layers.Rescaling(1 / 255)(inputs)
+    for _ in range(blocks):
+        x = layers.Conv2D(FILTERS, 3, padding="same", activation="relu")(x)
+        x = layers.BatchNormalization()(x)
+        x = layers.MaxPooling2D()(x)
+    x = layers.Flatten()(x)
+    x = layers.Dense(128, activation="relu", name="features")(x)
+    x = layers.Dropout(0.5)(x)
+    return keras.Model(inputs, layers.Dense(len(CODES), activation="softmax", name="probabilities")(x), name="thesis")
+
+
+def reader(size: int | None) -> keras.Model:
+    """EfficientNet-Lite0 with one channel: each film standardised by its own mean and deviation, pooled at the end."""
+    inputs = keras.Input((size, size, 1), name="film")
+    x = layers.LayerNormalization(axis=(1, 2, 3), center=False, scale=False, epsilon=1.0, name="standardise")(inputs)
+    x = lite0(x)
+    x = layers.GlobalAveragePooling2D(name="features")(x)
+    x = layers.Dropout(0.2)(x)
+    return keras.Model(inputs, layers.Dense(len(CODES), activation="softmax", name="probabilities")(x), name="reader")
+
+
+def lite0(x: keras.KerasTensor) -> keras.KerasTensor:
+    """EfficientNet-Lite0 without its classifier: (films, size, size, channels) -> (films, size/32, size/32, 1280)."""
+    x = _convolve(x, 32, 3, 2, "stem")
+    channels = 32
+    number = 0
+    for expansion, kernel, stride, width, repeats in LITE0:
+        for repeat in range(repeats):
+            x = _block(x, channels, expansion, kernel, stride if repeat == 0 else 1, width, f"block{number}")
+            channels = width
+            number += 1
+    return _convolve(x, 1280, 1, 1, "head")
+
+
+def _block(x, channels: int, expansion: int, kernel: int, stride: int, width: int, name: str):
+    start = x
+    if expansion > 1:
+        x = _convolve(x, channels * expansion, 1, 1, f"{name}_expand")
+    x = layers.DepthwiseConv2D(kernel, stride, "same", use_bias=False, name=f"{name}_depthwise")(x)
+    x = layers.BatchNormalization(epsilon=EPSILON, name=f"{name}_depthwise_norm")(x)
+    x = layers.ReLU(6)(x)
+    x = _convolve(x, width, 1, 1, f"{name}_project", activate=False)
+    return layers.Add()([start, x]) if stride == 1 and channels == width else x
+
+
+def _convolve(x, filters: int, kernel: int, stride: int, name: str, activate: bool = True):
+    x = layers.Conv2D(filters, kernel, stride, "same", use_bias=False, name=name)(x)
+    x = layers.BatchNormalization(epsilon=EPSILON, name=f"{name}_norm")(x)
+    return layers.ReLU(6)(x) if activate else x

@@ -1,0 +1,87 @@
+"""A recipe: everything that decides how a network is trained, read from train/recipes/<name>.toml."""
+
+import tomllib
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from train.augment import TRANSFORMS, Geometry
+from train.manifest import DataError
+
+FOLDER = Path(__file__).parent / "recipes"
+
+
+class Recipe(BaseModel):
+    """One training run.
+
+    network: which network of train/networks.py; blocks only for the thesis's.
+    start_from: a published network (.keras) to go on from.
+    sizes: (first epoch, side in pixels) of each stage: a network may start small. The last size is published.
+    steps: batches an epoch; 0: as many as one pass over the training films (times `copies`) takes.
+    copies: fixed augmented copies of each film, as in the thesis; 0: fresh draws in every epoch.
+    even: draw evenly over classes, then over sources by their size to the power of `source_power` (0: evenly).
+    source_weights: extra factor by source.
+    leave_out: sources that are not trained on, nor films of other sources in a group with theirs.
+    validate_films: films of the validation part to look at after each epoch, even over classes; 0: all.
+    average: decay of the moving average of the weights that is published; 0: none.
+    augmentation: probability of each transform of train/augment.py.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    network: Literal["thesis", "reader"]
+    blocks: int = Field(4, ge=1, le=5)
+    pretrained: bool = False
+    start_from: str = ""
+    sizes: tuple[tuple[int, int], ...]
+    batch: int = Field(gt=0)
+    epochs: int = Field(gt=0)
+    steps: int = 0
+    copies: int = 0
+    even: bool = False
+    source_power: float = 0.5
+    source_weights: dict[str, float] = {}
+    leave_out: tuple[str, ...] = ()
+    validate_films: int = 0
+    rate: float = Field(gt=0)
+    warmup: float = Field(0.0, ge=0, lt=1)
+    schedule: Literal["constant", "cosine"] = "constant"
+    weight_decay: float = 0.0
+    label_smoothing: float = 0.0
+    average: float = Field(0.0, ge=0, lt=1)
+    seed: int = 0
+    geometry: Geometry = Geometry()
+    augmentation: dict[str, float] = {}
+
+    @model_validator(mode="after")
+    def _known_and_ordered(self) -> "Recipe":
+        unknown = set(self.augmentation) - set(TRANSFORMS)
+        if unknown:
+            raise ValueError(f"unknown augmentation: {', '.join(sorted(unknown))}")
+        if not self.sizes or self.sizes[0][0] != 0 or list(self.sizes) != sorted(self.sizes):
+            raise ValueError(f"sizes must start at epoch 0 and rise. Received: {self.sizes}")
+        if self.network == "thesis" and len(self.sizes) > 1:
+            raise ValueError("the thesis's network has one size, since it flattens its maps")
+        return self
+
+    @property
+    def size(self) -> int:
+        """Side of the published network's input, in pixels."""
+        return self.sizes[-1][1]
+
+    def size_at(self, epoch: int) -> int:
+        """Side of the input in an epoch (counted from 0)."""
+        return max(stage for stage in self.sizes if stage[0] <= epoch)[1]
+
+
+def read_recipe(name: str, **changes: object) -> Recipe:
+    """The recipe train/recipes/<name>.toml (or a path), with changes from the command line."""
+    path = Path(name) if name.endswith(".toml") else FOLDER / f"{name}.toml"
+    if not path.is_file():
+        known = ", ".join(sorted(p.stem for p in FOLDER.glob("*.toml")))
+        raise DataError(f"There is no recipe {name}. Known: {known}; or give the path of a .toml file.")
+    try:
+        return Recipe.model_validate(tomllib.loads(path.read_text()) | changes)
+    except ValidationError as error:
+        raise DataError(f"The recipe {path} does not hold: {error}") from error

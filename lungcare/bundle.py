@@ -1,6 +1,7 @@
 """models/<name>/: a network and its card, checked. The only reader of card.json."""
 
 import hashlib
+import os
 from pathlib import Path, PurePosixPath
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -99,14 +100,6 @@ class Bundle:
         for name, record in self.card.files.items():
             _check(self.folder / name, record)
 
-    @classmethod
-    def named(cls, name: str) -> "Bundle":
-        """The bundle models/<name>/ of this repository. Raises BundleError, with the names that there are."""
-        if not (MODELS / name / CARD).is_file():
-            names = sorted(path.parent.name for path in MODELS.glob(f"*/{CARD}"))
-            raise BundleError(f"There is no model {name!r} in {MODELS}. There is: {', '.join(names) or 'none'}.")
-        return cls(MODELS / name)
-
     @property
     def network(self) -> Path:
         """The Keras file."""
@@ -116,6 +109,19 @@ class Bundle:
     def names(self) -> tuple[str, ...]:
         """Every file of the bundle, the card first, relative to the folder."""
         return (CARD, *self.card.files)
+
+
+def open_bundle(folder_or_name: str | Path) -> Bundle:
+    """The bundle in a folder (a Path, or text with a slash), or models/<name>/ for a bare name.
+
+    Raises BundleError, with the names that there are.
+    """
+    if isinstance(folder_or_name, Path) or "/" in folder_or_name or os.sep in folder_or_name:
+        return Bundle(folder_or_name)
+    if not (MODELS / folder_or_name / CARD).is_file():
+        names = ", ".join(sorted(card.parent.name for card in MODELS.glob(f"*/{CARD}"))) or "none"
+        raise BundleError(f"There is no model {folder_or_name!r} in {MODELS}. Models there: {names}.")
+    return Bundle(MODELS / folder_or_name)
 
 
 def record_of(path: Path) -> FileRecord:

@@ -1,12 +1,11 @@
 """Reader: bytes -> Reading. The one class that service, page and command line use."""
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from lungcare.bundle import Bundle
+from lungcare.bundle import Bundle, open_bundle
 from lungcare.conditions import CODES
 from lungcare.film import decode, network_input
 from lungcare.reading import FilmError, Probabilities, Reading, Refusal
@@ -35,9 +34,8 @@ class Reader:
 
     @classmethod
     def open(cls, folder_or_name: str | Path, settings: Settings | None = None) -> "Reader":
-        """A reader for a bundle's folder, or for the name of a bundle in models/. Raises BundleError."""
-        is_folder = isinstance(folder_or_name, Path) or os.sep in folder_or_name
-        return cls(Bundle(folder_or_name) if is_folder else Bundle.named(folder_or_name), settings)
+        """A reader for a bundle's folder, or for the name of a bundle in models/, as `open_bundle` takes them."""
+        return cls(open_bundle(folder_or_name), settings)
 
     @property
     def tag(self) -> str:

@@ -1,0 +1,183 @@
+"""The command line. TensorFlow is loaded only by the commands that read films."""
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from lungcare import __version__
+from lungcare.conditions import CODES
+from lungcare.words import LANGUAGES, say
+
+READ, REFUSED, FAILED, INTERRUPTED = 0, 1, 2, 130
+# What TensorFlow's C++ says at every import, whatever its log level.
+_CHATTER = (b"before absl::InitializeLog()", b"oneDNN custom operations are on")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command. Returns the exit status: 0 all read, 1 some refused, 2 it could not begin or go on."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if options.version:
+        print(_version())
+        return READ
+    if options.command is None:
+        parser.error("say what to do: classify, batch or store")
+    from lungcare.batch import BatchError
+    from lungcare.bundle import BundleError
+    from lungcare.settings import SettingsError
+
+    try:
+        return options.run(options)
+    except (BatchError, BundleError, SettingsError) as error:
+        print(f"lungcare: {error}", file=sys.stderr)
+        return FAILED
+    except KeyboardInterrupt:
+        print("lungcare: stopped.", file=sys.stderr)
+        return INTERRUPTED
+
+
+def _parser() -> argparse.ArgumentParser:
+    """The commands and their options."""
+    parser = argparse.ArgumentParser(
+        prog="python -m lungcare", description="How likely four conditions are on a frontal chest film. No diagnosis."
+    )
+    parser.add_argument("--version", action="store_true", help="say the version of the library and of the model")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+
+    def command(name: str, run: Callable[[argparse.Namespace], int], description: str) -> argparse.ArgumentParser:
+        sub = commands.add_parser(name, help=description, description=description)
+        sub.add_argument("--model", metavar="NAME", help="bundle in models/, or the path of one (LUNGCARE_MODEL)")
+        sub.set_defaults(run=run)
+        return sub
+
+    classify = command("classify", _classify, "read films and print what they show")
+    classify.add_argument("films", nargs="+", metavar="FILE", help="PNG, JPEG or WebP")
+    classify.add_argument("--json", action="store_true", help="print one JSON object a line instead of a table")
+    classify.add_argument("--language", choices=LANGUAGES, default="en", help="language of the sentences")
+
+    batch = command("batch", _batch, "read all films of a folder into a CSV table; goes on where it was stopped")
+    batch.add_argument("folder", metavar="FOLDER", help="searched in depth")
+    batch.add_argument("--output", metavar="OUT.csv", required=True, help="the table")
+    batch.add_argument("--restart", action="store_true", help="begin a new table, whatever the old one holds")
+
+    store = command("store", _store, "put a bundle into the BentoML model store and print its tag")
+    store.add_argument("--replace", action="store_true", help="put it in anew, even if the store has this tag")
+    return parser
+
+
+def _classify(options: argparse.Namespace) -> int:
+    """Read the films one after the other and print each at once."""
+    reader = _reader(options.model)
+    language = options.language
+    width = max(len(name) for name in (*options.films, say("table.file", language)))
+    if not options.json:
+        print(_heading(width, language))
+    status = READ
+    for name in options.films:
+        result = reader.read_file(name, language)
+        if result.outcome == "refused":
+            status = REFUSED
+        if options.json:
+            print(json.dumps({"file": name, **result.model_dump()}, ensure_ascii=False), flush=True)
+        else:
+            print(_line(name.ljust(width), result, language), flush=True)
+    if not options.json:
+        print(f"\n{say('notice', language)} ({reader.tag})")
+    return status
+
+
+def _batch(options: argparse.Namespace) -> int:
+    """Read the folder and say how many films were read."""
+    from lungcare.batch import read_folder
+
+    reader = _reader(options.model)
+    tally = read_folder(reader, options.folder, options.output, options.restart)
+    print(f"{options.output}: {tally['read']} read, {tally['refused']} refused.")
+    return REFUSED if tally["refused"] else READ
+
+
+def _store(options: argparse.Namespace) -> int:
+    """Import the bundle and print its tag."""
+    from lungcare.store import import_bundle
+
+    print(import_bundle(_bundle(options.model), options.replace))
+    return READ
+
+
+def _version() -> str:
+    """The versions of the library and of the model, if there is one."""
+    from lungcare.bundle import BundleError
+    from lungcare.settings import SettingsError
+
+    try:
+        model = _bundle(None).card.tag
+    except (BundleError, SettingsError) as error:
+        model = f"none: {error}"
+    return f"lungcare {__version__}\nmodel {model}"
+
+
+def _bundle(name: str | None):
+    """The bundle of that name or path, else that of the settings."""
+    from lungcare.bundle import open_bundle
+    from lungcare.settings import Settings
+
+    return open_bundle(name or Settings.from_environment().model)
+
+
+def _reader(name: str | None):
+    """A reader for the bundle of that name or path, else that of the settings."""
+    bundle = _bundle(name)
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    with _without_chatter():
+        from lungcare.reader import Reader
+
+        return Reader(bundle)
+
+
+@contextmanager
+def _without_chatter() -> Iterator[None]:
+    """Hold back what is written to standard error meanwhile, and pass on what is not TensorFlow's chatter."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with tempfile.TemporaryFile() as held:
+        os.dup2(held.fileno(), 2)
+        try:
+            yield
+        finally:
+            sys.stderr.flush()
+            os.dup2(kept, 2)
+            os.close(kept)
+            held.seek(0)
+            for line in held:
+                if not any(chatter in line for chatter in _CHATTER):
+                    os.write(2, line)
+
+
+def _heading(width: int, language: str) -> str:
+    """First line of the table: a column for the file, one for the finding, one for each condition."""
+    conditions = [say(f"condition.{code}", language) for code in CODES]
+    finding = say("table.finding", language).ljust(max(map(len, conditions)))
+    return "  ".join([say("table.file", language).ljust(width), finding, *conditions])
+
+
+def _line(name: str, result, language: str) -> str:
+    """One line of the table: a reading, or why there is none."""
+    if result.outcome == "refused":
+        return f"{name}  {say('table.refused', language)} {result.message} {result.advice}"
+    conditions = {code: say(f"condition.{code}", language) for code in CODES}
+    finding = conditions[result.finding].ljust(max(map(len, conditions.values())))
+    shares = [_share(getattr(result.probabilities, code), language).rjust(len(conditions[code])) for code in CODES]
+    return "  ".join([name, finding, *shares])
+
+
+def _share(probability: float, language: str) -> str:
+    """A probability in percent, with the decimal sign of the language."""
+    return f"{probability:.1%}".replace(".", say("table.decimal", language))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

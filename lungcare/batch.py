@@ -1,0 +1,172 @@
+"""A folder of films -> a CSV table with one row for each file, resumable."""
+
+import csv
+import io
+import os
+import shlex
+from collections import Counter, deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+from tqdm import tqdm
+
+from lungcare.bundle import MODELS
+from lungcare.conditions import CODES
+from lungcare.reader import Reader
+from lungcare.reading import FilmError, Reading, Refusal
+
+COLUMNS = ("file", "outcome", "code", "finding", *CODES, "model")
+FILMS = 8
+WINDOW = 4 * FILMS
+
+_HEADER = ",".join(COLUMNS).encode() + b"\n"
+# Names that are not UTF-8 come back as the bytes that they were.
+_TEXT = {"encoding": "utf-8", "errors": "surrogateescape", "newline": ""}
+
+
+class BatchError(RuntimeError):
+    """The table cannot be begun or gone on with; says what to do."""
+
+
+def read_folder(reader: Reader, folder: str | Path, output: str | Path, restart: bool = False) -> Counter:
+    """Read every file of a folder into a CSV table with COLUMNS. Returns how many rows are read and refused.
+
+    The folder is searched in depth; hidden files and the table itself are left out. A file that cannot be read is
+    a row with its code. Rows are written as they come, in the order of the names: called again after it was stopped
+    or killed, it goes on where it was.
+    restart: begin a new table where there is one.
+    Raises BatchError when there is no such folder, or the table is another model's or no table of ours.
+    """
+    folder, output = Path(folder), Path(output)
+    if not folder.is_dir():
+        raise BatchError(f"There is no folder {folder}.")
+    if not output.parent.is_dir():
+        raise BatchError(f"There is no folder {output.parent} to write {output.name} into.")
+    outcomes = _resume(output, reader.tag, restart, _restart_command(reader, folder, output))
+    own = output.resolve()
+    names = [name for name in _names(folder) if (folder / name).resolve() != own]
+    todo = [name for name in names if name not in outcomes]
+    tally = Counter(outcomes.values())
+    with (
+        open(output, "a", **_TEXT) as file,
+        tqdm(total=len(names), initial=len(names) - len(todo), unit="film", disable=None) as progress,
+    ):
+        writer = csv.writer(file, lineterminator="\n")
+        if not outcomes:
+            file.truncate(0)
+            writer.writerow(COLUMNS)
+        for rows in _rows(reader, folder, todo):
+            writer.writerows(rows)
+            file.flush()
+            tally.update(row[1] for row in rows)
+            progress.update(len(rows))
+    return tally
+
+
+def _rows(reader: Reader, folder: Path, names: list[str]) -> Iterator[list[tuple]]:
+    """Rows in the order of the names, a few at a time: threads decode while the network reads."""
+    pool = ThreadPoolExecutor(max_workers=min(4, os.cpu_count() or 1))
+    waiting: deque[tuple[str, Future]] = deque()
+    try:
+        for name in names:
+            waiting.append((name, pool.submit(reader.prepare_file, folder / name)))
+            if len(waiting) >= WINDOW:
+                yield _judged(reader, [waiting.popleft() for _ in range(FILMS)])
+        while waiting:
+            yield _judged(reader, [waiting.popleft() for _ in range(min(FILMS, len(waiting)))])
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _judged(reader: Reader, group: list[tuple[str, Future]]) -> list[tuple]:
+    """The rows of one group of films, read in one call of the network."""
+    results: dict[str, Reading | Refusal] = {}
+    films = {}
+    for name, future in group:
+        try:
+            films[name] = future.result()
+        except FilmError as error:
+            results[name] = reader.refuse(error)
+    if films:
+        results.update(zip(films, reader.judge(list(films.values())), strict=True))
+    return [_row(name, results[name]) for name, _ in group]
+
+
+def _row(name: str, result: Reading | Refusal) -> tuple:
+    """One row of the table, in the order of COLUMNS."""
+    if result.outcome == "refused":
+        return (name, result.outcome, result.code, "", *[""] * len(CODES), result.model)
+    numbers = [f"{getattr(result.probabilities, code):.8f}" for code in CODES]
+    return (name, result.outcome, "", result.finding, *numbers, result.model)
+
+
+def _resume(output: Path, tag: str, restart: bool, command: str) -> dict[str, str]:
+    """Outcome by file of the rows that the table has; what is left of a half-written row is cut off."""
+    if not output.exists():
+        return {}
+    if not output.is_file():
+        raise BatchError(f"{output} is no file that can be written.")
+    data = output.read_bytes()
+    if _HEADER.startswith(data):
+        return {}
+    if not data.startswith(b"file,outcome,"):
+        raise BatchError(f"{output} is no table of this command. Choose another name.")
+    if restart:
+        return {}
+    whole = _whole_rows(data)
+    header, *rows = list(csv.reader(io.StringIO(whole.decode(_TEXT["encoding"], _TEXT["errors"]), newline=""))) or [[]]
+    if header != list(COLUMNS) or any(len(row) != len(COLUMNS) for row in rows):
+        raise BatchError(f"{output} has other columns than this version writes. Begin a new table: {command}")
+    others = sorted({row[-1] for row in rows} - {tag})
+    if others:
+        raise BatchError(f"{output} has rows of {', '.join(others)}, not of {tag}. Begin a new table: {command}")
+    os.truncate(output, len(whole))
+    return {row[0]: row[1] for row in rows}
+
+
+def _whole_rows(data: bytes) -> bytes:
+    """The table without what follows its last whole row; a line that ends inside quotes ends no row."""
+    end = position = quotes = 0
+    for line in data.splitlines(keepends=True):
+        position += len(line)
+        quotes += line.count(b'"')
+        if line.endswith(b"\n") and quotes % 2 == 0:
+            end = position
+    return data[:end]
+
+
+def _names(folder: Path) -> list[str]:
+    """Every file below the folder that is not hidden, relative to it, with forward slashes, sorted."""
+    return sorted(path.relative_to(folder).as_posix() for path in _files(folder, ()))
+
+
+def _files(folder: Path, above: tuple[Path, ...]) -> Iterator[Path]:
+    """Files in depth. A folder that may not be searched, or a link to nothing, stands for itself.
+
+    A link back up is not followed; pipes and devices are left out.
+    """
+    here = folder.resolve()
+    if here in above:
+        return
+    try:
+        entries = list(os.scandir(folder))
+    except OSError:
+        yield folder
+        return
+    for entry in entries:
+        path = Path(entry.path)
+        if entry.name.startswith("."):
+            continue
+        if path.is_dir():
+            yield from _files(path, (*above, here))
+        elif path.is_file() or not path.exists():
+            yield path
+
+
+def _restart_command(reader: Reader, folder: Path, output: Path) -> str:
+    """What to type to begin a new table with this reader."""
+    words = ["python", "-m", "lungcare", "batch", str(folder), "--output", str(output), "--restart"]
+    if reader.bundle.folder != MODELS / reader.settings.model:
+        words += ["--model", str(reader.bundle.folder)]
+    return shlex.join(words)

@@ -47,6 +47,19 @@ def _fit(options: argparse.Namespace) -> None:
     fit(recipe, options.data, options.run or Path("runs") / options.network, options.resume)
 
 
+def _evaluate(options: argparse.Namespace) -> None:
+    from train.evaluate import as_text, evaluate
+
+    print(as_text(evaluate(options.run, options.data)))
+
+
+def _publish(options: argparse.Namespace) -> None:
+    from train.publish import publish
+
+    bundle = publish(options.run, options.data, options.name, options.version)
+    print(f"{bundle.card.tag} is published in {bundle.folder} and in the model store.")
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m train", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="command")
@@ -76,6 +89,18 @@ def _parser() -> argparse.ArgumentParser:
     fit.add_argument("--start-from", help="network (.keras) to go on from")
     fit.add_argument("--seed", type=int)
     fit.set_defaults(command=_fit)
+
+    evaluate = commands.add_parser("evaluate", help="measure the network of a run")
+    evaluate.add_argument("--run", type=Path, default=Path("runs/thesis-cnn4"), help="run (default: %(default)s)")
+    evaluate.add_argument("--data", type=Path, default=DATA, help="prepared films (default: %(default)s)")
+    evaluate.set_defaults(command=_evaluate)
+
+    publish = commands.add_parser("publish", help="make the bundle, put it into the model store, write the figures")
+    publish.add_argument("--run", type=Path, default=Path("runs/thesis-cnn4"), help="run (default: %(default)s)")
+    publish.add_argument("--data", type=Path, default=DATA, help="prepared films (default: %(default)s)")
+    publish.add_argument("--name", required=True, help="name of the bundle, as in models/<name>")
+    publish.add_argument("--version", help="x.y.z (default: the next one when anything changed)")
+    publish.set_defaults(command=_publish)
     return parser
 
 

@@ -14,7 +14,6 @@ import numpy as np
 from train.manifest import DataError
 from train.networks import LITE0
 
-# ImageNet's mean over the three colours, as share of white: what the original network takes off a film.
 _DTYPES = {"FloatStorage": np.float32, "LongStorage": np.int64}
 
 
@@ -70,12 +69,12 @@ def read_torch(path: Path) -> dict[str, np.ndarray]:
 class _Tensor:
     """A tensor of the file, before the numbers that follow the pickle are known."""
 
-    def __init__(self, storage: str, offset: int, shape: tuple[int, ...], *_: object):
-        self.storage, self.offset, self.shape = storage, offset, shape
+    def __init__(self, storage: str, offset: int, shape: tuple[int, ...], strides: tuple[int, ...], *_: object):
+        self.storage, self.offset, self.shape, self.strides = storage, offset, shape, strides
 
     def fill(self, content: dict[str, np.ndarray]) -> np.ndarray:
-        flat = content[self.storage][self.offset : self.offset + int(np.prod(self.shape))]
-        return flat.reshape(self.shape)
+        flat = content[self.storage][self.offset :]
+        return np.lib.stride_tricks.as_strided(flat, self.shape, [s * flat.itemsize for s in self.strides])
 
 
 class _Unpickler(pickle.Unpickler):

@@ -1,0 +1,110 @@
+"""`python -m train evaluate`: a run -> the network to publish, measured on validation, test and official parts."""
+
+import json
+import logging
+from pathlib import Path
+
+import numpy as np
+
+from lungcare.bundle import NETWORK as PUBLISHED
+from lungcare.bundle import record_of
+from lungcare.network import Network
+from train.compact import save_compact
+from train.fit import NETWORK, RUN
+from train.inputs import network_inputs
+from train.manifest import DataError
+from train.measure import Readings, part_figures
+from train.prepare import open_prepared
+from train.recipe import Recipe
+from train.split import Placed
+
+log = logging.getLogger(__name__)
+
+RESULTS = "results.json"
+PARTS = ("validation", "test", "official")
+BATCH = 32
+_PIECE = 512
+
+
+def evaluate(run: Path, prepared: Path) -> dict:
+    """Measure the network of a run.
+
+    Writes run/model.keras (the network as it will be published) and run/results.json with every figure; the external
+    part is not looked at here, but once when the model is published.
+    Returns the results. Raises DataError when there is no network, or the split is not the run's.
+    """
+    recipe, split_checksum = opened(run)
+    split, data = open_prepared(prepared)
+    if split.checksum != split_checksum:
+        raise DataError(f"{run} was trained on another split than that in {prepared}.")
+    films = [p for p in split.films if p.part in PARTS and p.film.source not in recipe.leave_out]
+    validation = [p for p in films if p.part == "validation"]
+    inputs = network_inputs(data, validation, recipe.size)
+    compacted = save_compact(
+        run / NETWORK, run / PUBLISHED, lambda path: _probabilities(Network(path, recipe.size), inputs)
+    )
+    log.info("saved with %(mantissa_bits)d bits; largest change of a probability %(largest_change)g", compacted)
+
+    readings = read(run / PUBLISHED, recipe.size, data, films)
+    results = {
+        "network": record_of(run / PUBLISHED).sha256,
+        "split": split.checksum,
+        "compacted": compacted,
+        "parts": {},
+    }
+    for part in PARTS:
+        own = readings.where(lambda p, part=part: p.part == part)
+        if own.films:
+            log.info("measuring %s", part)
+            results["parts"][part] = part_figures(own)
+    (run / RESULTS).write_text(json.dumps(results, indent=1))
+    return results
+
+
+def opened(run: Path) -> tuple[Recipe, str]:
+    """The recipe of a run, and the checksum of its split. Raises DataError when it has no network yet."""
+    if not (run / RUN).is_file() or not (run / NETWORK).is_file():
+        raise DataError(f"{run} holds no trained network. Run `python -m train fit --run {run}` first.")
+    described = json.loads((run / RUN).read_text())
+    return Recipe.model_validate(described["recipe"]), described["split"]
+
+
+def read(network_file: Path, size: int, data: Path, films: list[Placed]) -> Readings:
+    """What a network says of films, each taken through the library's own decoder."""
+    network = Network(network_file, size)
+    rows = [
+        _probabilities(network, network_inputs(data, films[start : start + _PIECE], size))
+        for start in range(0, len(films), _PIECE)
+    ]
+    return Readings(films, np.concatenate(rows))
+
+
+def as_text(results: dict) -> str:
+    """The results as a readable table."""
+    lines = []
+    for part, figures in results["parts"].items():
+        lines += [f"\n== {part}: {figures['films']} films", f"{'':<16}precision  recall     F1   films"]
+        for name, row in figures["report"].items():
+            lines.append(
+                f"{name:<16}{row['precision']:>9.3f}{row['recall']:>8.3f}{row['f1-score']:>7.3f}{row['support']:>8}"
+            )
+        for name in ("accuracy", "balanced_accuracy", "normal_or_not"):
+            lines.append(f"{name:<46}{interval(figures[name])}")
+        for code, figure in figures["auc"].items():
+            lines.append(f"{'AUC ' + code:<46}{interval(figure)}")
+        for name, figure in figures["inside"].items():
+            lines.append(f"{'AUC ' + name:<46}{interval(figure)}")
+        for name, cell in figures["by_source"].items():
+            told = interval(cell["accuracy"]) if "accuracy" in cell else ""
+            read_as = " ".join(f"{code[:9]} {share:.2f}" for code, share in cell["read_as"].items())
+            lines.append(f"{name:<30}{cell['films']:>5} films, read as {read_as}  {told}")
+    return "\n".join(lines)
+
+
+def interval(figure: dict) -> str:
+    """0.912 (0.900 to 0.923), of so many films."""
+    return f"{figure['value']:.3f} ({figure['low']:.3f} to {figure['high']:.3f}), {figure['films']} films"
+
+
+def _probabilities(network: Network, inputs: np.ndarray) -> np.ndarray:
+    return np.concatenate([network(inputs[start : start + BATCH]) for start in range(0, len(inputs), BATCH)])

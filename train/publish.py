@@ -1,0 +1,143 @@
+"""`python -m train publish`: a measured run -> models/<name>/, the model store and every figure that follows."""
+
+import json
+import logging
+import shutil
+from pathlib import Path
+
+from lungcare.bundle import CARD, MODELS, NETWORK, Bundle, BundleError, Card, Input, record_of
+from lungcare.conditions import CODES
+from lungcare.store import import_bundle
+from train.document import write_readme
+from train.evaluate import RESULTS, opened, read
+from train.fit import HISTORY, RUN
+from train.manifest import DataError
+from train.measure import by_source
+from train.prepare import open_prepared
+from train.recipe import Recipe
+
+log = logging.getLogger(__name__)
+
+LARGEST = 15_000_000
+PREPROCESSING = (
+    "grey; 8 bits divided by 255, more bits stretched between their 0.5 and 99.5 percentiles; scaled by the longest "
+    "side (bilinear, antialiased), padded to a centred black square; times 255"
+)
+DESCRIPTIONS = {
+    "thesis": "The thesis's network: {blocks} blocks of convolution, normalisation and pooling, then two dense layers.",
+    "reader": "EfficientNet-Lite0 with one channel, from ImageNet weights, trained on films of many collections.",
+}
+
+
+def publish(run: Path, prepared: Path, name: str, version: str | None, models: Path = MODELS) -> Bundle:
+    """Make models/<name>/ from a run, put it into the model store, and write the README's figures anew.
+
+    version: x.y.z; without it that of the bundle when nothing changed, else the next one.
+    The bundle and the store's entry are each whole or absent whenever this is killed; running it again completes them.
+    Raises DataError when the run is not measured, or its network is too large.
+    """
+    recipe, _ = opened(run)
+    results_file, network = run / RESULTS, run / NETWORK
+    results = json.loads(results_file.read_text()) if results_file.is_file() else {}
+    if not network.is_file() or results.get("network") != record_of(network).sha256:
+        raise DataError(f"The network of {run} is not measured. Run `python -m train evaluate --run {run}` first.")
+    if network.stat().st_size > LARGEST:
+        raise DataError(
+            f"{network} has {network.stat().st_size / 1e6:.1f} MB; at most {LARGEST / 1e6:g} are published."
+        )
+
+    _restore(models / name)
+    before = _published(models / name)
+    card = _card(run, recipe, results, name, version or (before.version if before else "1.0.0"))
+    if _changed(before, card):
+        card = _card(run, recipe, results, name, version or (_next(before.version) if before else "1.0.0"))
+        external = _external(network, recipe, prepared)
+        looks = 1 + (before.metrics.get("external", {}).get("looks", 0) if before else 0)
+        card = card.model_copy(update={"metrics": card.metrics | {"external": external | {"looks": looks}}})
+        _replace_bundle(models / name, network, card)
+    bundle = Bundle(models / name)
+    tag = import_bundle(bundle)
+    log.info("%s is in the model store", tag)
+    write_readme(models)
+    return bundle
+
+
+def _card(run: Path, recipe: Recipe, results: dict, name: str, version: str) -> Card:
+    """The card of a run's network, but for the external part."""
+    described = json.loads((run / RUN).read_text())
+    history = (run / HISTORY).read_text().splitlines()
+    return Card(
+        name=name,
+        version=version,
+        description=DESCRIPTIONS[recipe.network].format(blocks=recipe.blocks),
+        conditions=CODES,
+        input=Input(size=recipe.size, preprocessing=PREPROCESSING),
+        training=described["recipe"]
+        | {
+            "epochs_done": len(history) - 1,
+            "commit": described["commit"],
+            "backend": described["backend"],
+            "started": described["started"],
+            "compacted": results["compacted"],
+        },
+        data={"split": described["split"], "training_films": described["films"]},
+        metrics=results["parts"],
+        files={NETWORK: record_of(run / NETWORK)},
+    )
+
+
+def _changed(before: Card | None, card: Card) -> bool:
+    """Whether a card says anything else than the published one, the external part aside."""
+    if before is None:
+        return True
+    inside = {part: figures for part, figures in before.metrics.items() if part != "external"}
+    return before.model_copy(update={"metrics": inside}) != card
+
+
+def _external(network: Path, recipe: Recipe, prepared: Path) -> dict:
+    """The external films, each source and class apart: the one look that a published model takes at them."""
+    split, data = open_prepared(prepared)
+    films = [p for p in split.films if p.part == "external"]
+    if not films:
+        return {"films": 0}
+    readings = read(network, recipe.size, data, films)
+    return {"films": len(films), "by_source": by_source(readings)}
+
+
+def _published(folder: Path) -> Card | None:
+    try:
+        return Bundle(folder).card
+    except BundleError:
+        return None
+
+
+def _next(version: str) -> str:
+    major, minor, patch = version.split(".")
+    return f"{major}.{minor}.{int(patch) + 1}"
+
+
+def _beside(folder: Path) -> tuple[Path, Path]:
+    """Where a bundle is built, and where the old one waits, while the new one moves in."""
+    return folder.with_name(f".unfinished-{folder.name}"), folder.with_name(f".old-{folder.name}")
+
+
+def _restore(folder: Path) -> None:
+    """Put the old bundle back when a publishing was killed between taking it out and moving the new one in."""
+    _, old = _beside(folder)
+    if old.exists() and not folder.exists():
+        old.rename(folder)
+
+
+def _replace_bundle(folder: Path, network: Path, card: Card) -> None:
+    """Build the bundle beside its place, then move it in; in between there is none, never half of one."""
+    unfinished, old = _beside(folder)
+    for left in (unfinished, old):
+        shutil.rmtree(left, ignore_errors=True)
+    unfinished.mkdir(parents=True)
+    shutil.copyfile(network, unfinished / NETWORK)
+    (unfinished / CARD).write_text(card.model_dump_json(indent=1) + "\n")
+    Bundle(unfinished)
+    if folder.exists():
+        folder.rename(old)
+    unfinished.rename(folder)
+    shutil.rmtree(old, ignore_errors=True)

@@ -61,9 +61,10 @@ def stored_bundle(tag: str) -> Bundle:
     try:
         bentoml.models.get(tag)
         return Bundle(entry)
-    except (BundleError, bentoml.exceptions.BentoMLException) as error:
+    except Exception as error:  # BentoML raises many things on a damaged model.yaml
+        reason = str(error).splitlines()[0].rstrip(".")
         raise StoreError(
-            f"{tag} in the model store is damaged ({error}) Put it in anew: {_command(tag)} --replace"
+            f"{tag} in the model store is damaged: {reason}. Put it in anew: {_command(tag)} --replace"
         ) from error
 
 
@@ -85,7 +86,8 @@ def _build(bundle: Bundle, folder: Path) -> Path:
         "description": card.description,
         "conditions": list(card.conditions),
         "input_size": card.input.size,
-        "metrics": card.metrics,
+        # Single numbers; the tables are in the card, which is in the entry too.
+        "metrics": {name: value for name, value in card.metrics.items() if isinstance(value, int | float | str)},
     }
     store = ModelStore(folder)
     with bentoml.models.create(card.tag, labels=LABELS, metadata=metadata, _model_store=store) as model:

@@ -1,0 +1,17 @@
+"""Radiograph -> a small picture for the screen. Never what the network sees."""
+
+import io
+
+import numpy as np
+from PIL import Image
+
+from lungcare.film import Radiograph
+
+
+def jpeg(radiograph: Radiograph, side: int) -> bytes:
+    """An 8-bit grey JPEG whose longest side is at most `side` pixels; geometry kept, nothing of the file beside it."""
+    image = Image.fromarray(np.round(radiograph.pixels * 255).astype(np.uint8))
+    image.thumbnail((side, side), Image.Resampling.BILINEAR, reducing_gap=None)
+    stream = io.BytesIO()
+    image.save(stream, "JPEG", quality=88)
+    return stream.getvalue()

@@ -35,6 +35,9 @@ def main(arguments: list[str] | None = None) -> int:
     except (BatchError, BundleError, SettingsError) as error:
         print(f"lungcare: {error}", file=sys.stderr)
         return FAILED
+    except OSError as error:
+        print(f"lungcare: {error.filename or 'the disk'}: {error.strerror}.", file=sys.stderr)
+        return FAILED
     except KeyboardInterrupt:
         print("lungcare: stopped.", file=sys.stderr)
         return INTERRUPTED

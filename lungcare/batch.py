@@ -20,7 +20,6 @@ COLUMNS = ("file", "outcome", "code", "finding", *CODES, "model")
 FILMS = 8
 WINDOW = 4 * FILMS
 
-_HEADER = ",".join(COLUMNS).encode() + b"\n"
 # Names that are not UTF-8 come back as the bytes that they were.
 _TEXT = {"encoding": "utf-8", "errors": "surrogateescape", "newline": ""}
 
@@ -44,20 +43,19 @@ def read_folder(reader: Reader, folder: str | Path, output: str | Path, restart:
     if not output.parent.is_dir():
         raise BatchError(f"There is no folder {output.parent} to write {output.name} into.")
     outcomes = _resume(output, reader.tag, restart, _restart_command(reader, folder, output))
-    own = output.resolve()
-    names = [name for name in _names(folder) if (folder / name).resolve() != own]
+    own = os.path.realpath(output)
+    names = [name for name in _names(folder) if os.path.realpath(folder / name) != own]
     todo = [name for name in names if name not in outcomes]
     tally = Counter(outcomes.values())
     with (
         open(output, "a", **_TEXT) as file,
         tqdm(total=len(names), initial=len(names) - len(todo), unit="film", disable=None) as progress,
     ):
-        writer = csv.writer(file, lineterminator="\n")
         if not outcomes:
             file.truncate(0)
-            writer.writerow(COLUMNS)
+            file.write(_line(COLUMNS))
         for rows in _rows(reader, folder, todo):
-            writer.writerows(rows)
+            file.writelines(map(_line, rows))
             file.flush()
             tally.update(row[1] for row in rows)
             progress.update(len(rows))
@@ -101,6 +99,14 @@ def _row(name: str, result: Reading | Refusal) -> tuple:
     return (name, result.outcome, "", result.finding, *numbers, result.model)
 
 
+def _line(row: tuple) -> str:
+    """A row as a line of CSV that ends with a line feed alone."""
+    text = io.StringIO()
+    # Written with both characters that end lines, so that names which have one of them are quoted.
+    csv.writer(text, lineterminator="\r\n").writerow(row)
+    return text.getvalue().removesuffix("\r\n") + "\n"
+
+
 def _resume(output: Path, tag: str, restart: bool, command: str) -> dict[str, str]:
     """Outcome by file of the rows that the table has; what is left of a half-written row is cut off."""
     if not output.exists():
@@ -108,7 +114,7 @@ def _resume(output: Path, tag: str, restart: bool, command: str) -> dict[str, st
     if not output.is_file():
         raise BatchError(f"{output} is no file that can be written.")
     data = output.read_bytes()
-    if _HEADER.startswith(data):
+    if _line(COLUMNS).encode().startswith(data):
         return {}
     if not data.startswith(b"file,outcome,"):
         raise BatchError(f"{output} is no table of this command. Choose another name.")

@@ -38,7 +38,6 @@ def mount(app: FastAPI, reader: Reader) -> None:
         path=PAGE,
         theme=_theme(),
         css=(PAGES / "page.css").read_text(encoding="utf-8"),
-        favicon_path=PAGES / "icon.svg",
         i18n=words,
         max_file_size=reader.settings.max_bytes,
         footer_links=[],

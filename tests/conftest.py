@@ -94,3 +94,17 @@ def films() -> Path:
     if not (folder / "manifest.csv").is_file():
         pytest.skip(f"no real films in {folder}; set LUNGCARE_FILMS to their folder")
     return folder
+
+
+@pytest.fixture(scope="session")
+def server(bundle_folder, tmp_path_factory):
+    """The service as `make serve` starts it, with bundle_folder as its model and one example of each condition."""
+    from tests import phantom, serving
+
+    folder = tmp_path_factory.mktemp("server")
+    for look in phantom.LOOKS:
+        (folder / "examples" / look).mkdir(parents=True)
+        (folder / "examples" / look / "film.png").write_bytes(phantom.film(look, seed=9))
+    examples = str(folder / "examples")
+    with serving.serving(serving.from_source(bundle_folder), folder, LUNGCARE_EXAMPLES=examples) as running:
+        yield running

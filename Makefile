@@ -1,0 +1,65 @@
+# LungCare. `make help` says what there is.
+
+HOST ?= 127.0.0.1
+PORT ?= 3000
+MODEL ?=
+GPU ?=
+DATA ?=
+
+VENV := .venv
+PY := $(VENV)/bin/python
+ENVIRONMENT := PYTHON="$(PYTHON)" scripts/environment.sh
+
+# Nothing is looked up or reported outside; the model store lies beside the code.
+export BENTOML_HOME ?= $(CURDIR)/.bentoml
+export BENTOML_DO_NOT_TRACK := True
+export GRADIO_ANALYTICS_ENABLED := False
+export HF_HUB_OFFLINE := 1
+export TF_CPP_MIN_LOG_LEVEL ?= 2
+ifneq ($(MODEL),)
+export LUNGCARE_MODEL := $(MODEL)
+endif
+
+.DEFAULT_GOAL := help
+.PHONY: help env serve test lint format train bento
+
+help: ## say what there is
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo "  Options: PORT=3000 HOST=127.0.0.1 MODEL=<name> GPU=1 PYTHON=<python>"
+
+env: ## make the environment in .venv
+	@$(ENVIRONMENT) $(if $(GPU),gpu,serve)
+
+serve: env ## start the page and the service on http://127.0.0.1:3000
+	@exec $(PY) scripts/serve.py --host "$(HOST)" --port "$(PORT)"
+
+train: ## prepare, fit, evaluate and publish: make train DATA=<folder>
+	@test -n "$(DATA)" || { echo "lungcare: say where the films are: make train DATA=<folder>" >&2; exit 2; }
+	@test -e "$(DATA)" || { echo "lungcare: there is no $(DATA)." >&2; exit 2; }
+	@$(ENVIRONMENT) train$(if $(GPU),-gpu,)
+	$(PY) -m train prepare --data "$(DATA)"
+	$(PY) -m train fit
+	$(PY) -m train evaluate
+	$(PY) -m train publish
+
+bento: env ## build the bento, with the model inside, into dist/
+	@mkdir -p dist
+	@model=$$($(PY) -m lungcare store) && \
+	bento=$$($(PY) -m bentoml build --arg "model=$$model" --output tag | sed -n 's/^__tag__://p') && \
+	test -n "$$bento" && rm -f dist/lungcare.bento && \
+	$(PY) -m bentoml export "$$bento" dist/lungcare.bento >/dev/null && \
+	echo "dist/lungcare.bento holds $$bento with the model $$model."
+
+test: ## run all tests
+	@$(ENVIRONMENT) dev
+	$(PY) -m pytest
+
+lint: ## check form and style
+	@$(ENVIRONMENT) dev
+	$(PY) -m ruff format --check .
+	$(PY) -m ruff check .
+
+format: ## put the code into form
+	@$(ENVIRONMENT) dev
+	$(PY) -m ruff format .
+	$(PY) -m ruff check --fix .

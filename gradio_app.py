@@ -50,6 +50,18 @@ def mount(app: FastAPI, reader: Reader) -> None:
     )
 
 
+class FilmFile(gr.File):
+    """A place for a file that the browser sends. Never fetched: an address in place of a file is refused."""
+
+    is_template = True
+
+    async def async_move_resource_to_block_cache(self, url_or_file_path: str | Path | None) -> str | None:
+        """Take a file that was uploaded."""
+        if str(url_or_file_path).startswith(("http:", "https:")):
+            raise gr.Error("Send a file, not an address.", print_exception=False)
+        return await super().async_move_resource_to_block_cache(url_or_file_path)
+
+
 class Page:
     """One screen: a film goes in on the left, its reading stands on the right.
 
@@ -67,7 +79,7 @@ class Page:
             gr.Markdown(words("notice"), elem_id="lc-notice")
             with gr.Row():
                 with gr.Column(scale=2, min_width=280):
-                    film = gr.File(label=words("page.film"), type="filepath", height=190)
+                    film = FilmFile(label=words("page.film"), type="filepath", height=190)
                     gr.Markdown(words("page.formats"), elem_id="lc-formats")
                 with gr.Column(scale=3, min_width=280):
                     result = gr.HTML(elem_id="lc-result")

@@ -1,0 +1,90 @@
+"""The environment: its requirements, and the sentences of the Makefile's scripts."""
+
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture
+def checkout(tmp_path):
+    """A folder with the scripts and requirements of this one, and no environment."""
+    shutil.copytree(ROOT / "scripts", tmp_path / "scripts")
+    for path in ROOT.glob("requirements*.txt"):
+        shutil.copy(path, tmp_path)
+    return tmp_path
+
+
+def _environment(checkout: Path, **variables: str) -> subprocess.CompletedProcess:
+    command = ["sh", str(checkout / "scripts" / "environment.sh"), "serve"]
+    return subprocess.run(command, env=os.environ | variables, capture_output=True, text=True, timeout=60)
+
+
+def _python(folder: Path, says: str) -> Path:
+    path = folder / "python3"
+    path.write_text(f"#!/bin/sh\necho {says}\n")
+    path.chmod(0o755)
+    return path
+
+
+def test_an_unsupported_python_is_one_sentence(checkout):
+    done = _environment(checkout, PYTHON=str(_python(checkout, "3.8")))
+    assert done.returncode == 2
+    assert re.fullmatch(r"lungcare: PYTHON=\S+ is no Python that TensorFlow .* supports; .*\.\n", done.stderr)
+
+
+def test_no_python_at_all_is_one_sentence(checkout):
+    tools = checkout / "tools"
+    tools.mkdir()
+    for name in ("dirname", "cat", "cksum", "tr", "tail"):
+        (tools / name).symlink_to(shutil.which(name))
+    command = [shutil.which("sh"), str(checkout / "scripts" / "environment.sh"), "serve"]
+    done = subprocess.run(command, env={"PATH": str(tools)}, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert "needs Python" in done.stderr
+
+
+def test_a_half_made_environment_is_noticed(checkout):
+    (checkout / ".venv" / "bin").mkdir(parents=True)
+    (checkout / ".venv" / ".lungcare-unfinished").touch()
+    done = _environment(checkout, PYTHON=str(_python(checkout, "3.8")))
+    assert "left half-made" in done.stderr
+    assert not (checkout / ".venv").exists()
+
+
+def test_a_taken_port_is_one_sentence():
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        command = [sys.executable, str(ROOT / "scripts" / "serve.py"), "--port", str(port)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2
+    assert re.fullmatch(rf"lungcare: Cannot listen on 127.0.0.1 port {port} .* make serve PORT=\d+\n", done.stderr)
+
+
+def test_an_unknown_model_is_one_sentence():
+    command = [sys.executable, str(ROOT / "scripts" / "serve.py"), "--port", "0", "--model", "nobody"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2
+    assert re.fullmatch(r"lungcare: There is no model 'nobody' in .*\n", done.stderr)
+
+
+def test_the_gpu_needs_what_the_processor_needs_beside_tensorflow():
+    def lines(name: str) -> set[str]:
+        text = (ROOT / name).read_text().splitlines()
+        return {line for line in text if line and not line.startswith(("#", "tensorflow"))}
+
+    assert lines("requirements-gpu.txt") == lines("requirements.txt")
+
+
+@pytest.mark.parametrize("name", ["requirements.txt", "requirements-gpu.txt", "requirements-train.txt"])
+def test_every_requirement_is_pinned(name):
+    for line in (ROOT / name).read_text().splitlines():
+        assert line.startswith("#") or "==" in line, line

@@ -3,13 +3,12 @@
 import re
 from pathlib import Path
 
-from lungcare.bundle import MODELS, Bundle, Card
+from lungcare.bundle import Bundle, Card
 
-README = MODELS.parent / "README.md"
 BEGIN, END = "<!-- quality:begin -->", "<!-- quality:end -->"
 
 
-def write_readme(models: Path = MODELS, readme: Path = README) -> None:
+def write_readme(models: Path, readme: Path) -> None:
     """Write the table of measured quality of all bundles in `models` into the README, where it has the markers."""
     if not readme.is_file() or BEGIN not in (text := readme.read_text()):
         return
@@ -17,7 +16,7 @@ def write_readme(models: Path = MODELS, readme: Path = README) -> None:
     readme.write_text(re.sub(f"{BEGIN}.*?{END}", lambda _: block, text, flags=re.DOTALL))
 
 
-def quality(models: Path = MODELS) -> str:
+def quality(models: Path) -> str:
     """Measured quality of each bundle as a Markdown table, from nothing but the cards."""
     cards = [Bundle(path.parent).card for path in sorted(models.glob("[!.]*/card.json"))]
     lines = [

@@ -1,6 +1,9 @@
 """The batches of a training run: which film, moved and degraded how."""
 
-import keras
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 
 from lungcare.conditions import CODES
@@ -9,15 +12,14 @@ from train.recipe import Recipe
 from train.split import Placed
 
 
-class Feed(keras.utils.PyDataset):
+class Feed:
     """Batches of one epoch after the other; the same seed and epoch give the same batches.
 
     pack: uint8 (films, side, side), memory-mapped. rows: row of each film in the pack.
     A batch is float32 (batch, size, size, 1) of grey levels 0 to 255, and one-hot float32 (batch, 4).
     """
 
-    def __init__(self, recipe: Recipe, films: list[Placed], pack: np.ndarray, rows: np.ndarray, **threads: object):
-        super().__init__(**threads)
+    def __init__(self, recipe: Recipe, films: list[Placed], pack: np.ndarray, rows: np.ndarray):
         self.recipe, self.pack, self.rows = recipe, pack, rows
         self.labels = np.array([CODES.index(p.film.label) for p in films])
         self.chances = chances(films, recipe)
@@ -56,6 +58,18 @@ class Feed(keras.utils.PyDataset):
         rng = np.random.default_rng(draw)
         film = move(self.pack[self.rows[number % len(self.rows)]], size, recipe.geometry, rng)
         return degrade(film, recipe.augmentation, rng)
+
+
+def ahead(feed: Feed, threads: int = 2, batches: int = 8) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """The batches of the feed's epoch in order, made by threads while the network works on those before."""
+    with ThreadPoolExecutor(threads) as pool:
+        waiting = deque()
+        for step in range(len(feed)):
+            waiting.append(pool.submit(feed.__getitem__, step))
+            if len(waiting) > batches:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
 
 
 def chances(films: list[Placed], recipe: Recipe) -> np.ndarray:

@@ -4,7 +4,6 @@ import csv
 import json
 import logging
 import subprocess
-import sys
 import time
 from collections import Counter
 from datetime import UTC, datetime
@@ -13,9 +12,10 @@ from pathlib import Path
 import keras
 import matplotlib
 import numpy as np
+from tqdm import tqdm
 
 from lungcare.conditions import CODES
-from train.feed import Feed
+from train.feed import Feed, ahead
 from train.imagenet import load_lite0
 from train.inputs import network_inputs
 from train.manifest import DataError
@@ -49,10 +49,11 @@ def fit(recipe: Recipe, prepared: Path, run: Path, resume: bool = False) -> None
 
     keras.utils.set_random_seed(recipe.seed)
     pack, rows = open_pack(prepared)
-    feed = Feed(recipe, films, pack, np.array([rows[p.film.file] for p in films]), workers=2, max_queue_size=16)
+    feed = Feed(recipe, films, pack, np.array([rows[p.film.file] for p in films]))
     network = _network(recipe, run, len(feed))
     history = _history(run / HISTORY)[: int(network.optimizer.iterations) // len(feed)]
-    callbacks = [keras.callbacks.SwapEMAWeights()] if recipe.average else []
+    judged = build(recipe, network.input_shape[1])
+    judged.compile(loss=network.loss, metrics=["accuracy"])
     validation = None
     for epoch in range(len(history), recipe.epochs):
         started = time.monotonic()
@@ -60,24 +61,29 @@ def fit(recipe: Recipe, prepared: Path, run: Path, resume: bool = False) -> None
         if validation is None or validation[0].shape[1] != size:
             validation = validation_batch(split, data, recipe, size)
         feed.start_epoch(epoch)
-        figures = network.fit(
-            feed,
-            initial_epoch=epoch,
-            epochs=epoch + 1,
-            validation_data=validation,
-            validation_batch_size=recipe.batch,
-            callbacks=callbacks,
-            verbose=int(sys.stdout.isatty()),
-        ).history
+        row = {"epoch": epoch + 1} | _train(network, feed)
+        _copy_averages(network, judged)
+        if validation is not None:
+            told = judged.evaluate(*validation, batch_size=recipe.batch, return_dict=True, verbose=0)
+            row |= {f"val_{name}": round(value, 5) for name, value in told.items()}
         seconds = round(time.monotonic() - started, 1)
-        row = {"epoch": epoch + 1, **{name: round(values[0], 5) for name, values in figures.items()}}
         history.append(row | {"seconds": seconds})
         # The history first: a row too many is cut on resuming, a row too few would be lost.
         _write_history(run / HISTORY, history)
         _replace(run / CHECKPOINT, network.save)
-        _replace(run / NETWORK, lambda path: _averaged(recipe, network).save(path))
+        _replace(run / NETWORK, _published(recipe, judged).save)
         log.info("%s", "  ".join(f"{name} {value}" for name, value in history[-1].items()))
     plot_curves(history, run / "curves.png")
+
+
+def _train(network: keras.Model, feed: Feed) -> dict[str, float]:
+    """One epoch. Not `network.fit`, which puts the averaged weights in the place of the weights whenever it ends."""
+    network.reset_metrics()
+    steps = tqdm(ahead(feed), total=len(feed), desc=f"epoch {feed.epoch + 1}", unit="batch", disable=None)
+    for films, labels in steps:
+        figures = network.train_on_batch(films, labels, return_dict=True)
+        steps.set_postfix({name: f"{value:.4f}" for name, value in figures.items()}, refresh=False)
+    return {name: round(float(value), 5) for name, value in figures.items()}
 
 
 def training_films(split: Split, leave_out: tuple[str, ...]) -> list[Placed]:
@@ -177,14 +183,19 @@ def _optimizer(recipe: Recipe, steps: int) -> keras.optimizers.Optimizer:
     return optimizer
 
 
-def _averaged(recipe: Recipe, network: keras.Model) -> keras.Model:
-    """The network to publish: of fixed size, without optimiser, with the averaged weights."""
-    published = build(recipe, recipe.size)
-    published.set_weights(network.get_weights())
-    if recipe.average:
+def _copy_averages(network: keras.Model, judged: keras.Model) -> None:
+    """Give `judged` the weights of the network, averaged over the steps where its optimiser keeps averages."""
+    judged.set_weights(network.get_weights())
+    if network.optimizer.use_ema:
         averages = network.optimizer._model_variables_moving_average
-        for variable, average in zip(published.trainable_variables, averages, strict=True):
+        for variable, average in zip(judged.trainable_variables, averages, strict=True):
             variable.assign(average)
+
+
+def _published(recipe: Recipe, judged: keras.Model) -> keras.Model:
+    """The network to publish: of fixed size, without optimiser."""
+    published = build(recipe, recipe.size)
+    published.set_weights(judged.get_weights())
     return published
 
 

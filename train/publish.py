@@ -58,7 +58,7 @@ def publish(run: Path, prepared: Path, name: str, version: str | None, models: P
     bundle = Bundle(models / name)
     tag = import_bundle(bundle)
     log.info("%s is in the model store", tag)
-    write_readme(models)
+    write_readme(models, models.parent / "README.md")
     return bundle
 
 

@@ -15,6 +15,8 @@ PARTS = ("train", "validation", "test", "official", "external", "choose")
 SHARES = {"validation": 0.1, "test": 0.1}
 FEW = 50
 NOWHERE = ""
+# Which of the shared films was where: `python -m train prepare --data ../shared/data --record train/split.csv.gz`.
+RECORDED = Path(__file__).parent / "split.csv.gz"
 
 
 @dataclass(frozen=True)
@@ -127,9 +129,7 @@ def read(path: Path, films: list[Film]) -> Split:
     placed = []
     for row in csv.DictReader(io.StringIO(text)):
         if row["file"] not in by_file:
-            raise DataError(
-                f"{path} names {row['file']}, which is not in the data. Run `python -m train prepare` anew."
-            )
+            raise DataError(f"{path} names {row['file']}, which the data lack. Run `python -m train prepare` anew.")
         placed.append(Placed(by_file[row["file"]], row["group"], row["part"]))
     return Split(tuple(placed))
 

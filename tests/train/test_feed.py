@@ -1,0 +1,66 @@
+from collections import Counter
+
+import numpy as np
+
+from train.feed import Feed, chances
+from train.fit import training_films
+from train.manifest import Film
+from train.pack import open_pack
+from train.prepare import open_prepared
+from train.recipe import read_recipe
+from train.split import Placed, Split
+
+
+def feed(prepared, recipe) -> Feed:
+    split, _ = open_prepared(prepared)
+    films = training_films(split, ())
+    pack, rows = open_pack(prepared)
+    return Feed(recipe, films, pack, np.array([rows[p.film.file] for p in films]))
+
+
+def test_one_pass_sees_every_film_once(prepared, small_recipe):
+    batches = feed(prepared, small_recipe)
+    seen = sum(len(batches[i][0]) for i in range(len(batches)))
+    assert sorted(batches.order) == list(range(seen)) == list(range(len(batches.rows)))
+    films, labels = batches[0]
+    assert films.shape == (8, 32, 32, 1)
+    assert films.dtype == np.float32
+    assert 1 < films.max() <= 255
+    assert labels.sum(axis=1).tolist() == [1] * 8
+
+
+def test_an_epoch_is_the_same_again_and_another_is_not(prepared, small_recipe):
+    first, second = feed(prepared, small_recipe), feed(prepared, small_recipe)
+    second.start_epoch(1)
+    assert (first[0][0] != second[0][0]).any()
+    second.start_epoch(0)
+    np.testing.assert_array_equal(first[0][0], second[0][0])
+
+
+def test_fixed_copies_return_in_the_next_epoch(prepared):
+    recipe = read_recipe("thesis-cnn4", sizes=[[0, 32]], batch=8, copies=2)
+    batches = feed(prepared, recipe)
+    assert len(batches.order) == 2 * len(batches.rows)
+    number, place = int(batches.order[3]), 3
+    before = batches._view(number, place, 32)
+    batches.start_epoch(1)
+    np.testing.assert_array_equal(batches._view(number, place, 32), before)
+
+
+def test_even_over_classes_then_by_root_of_sources():
+    films = [Placed(Film(f"{i}", "normal", "big"), f"{i}", "train") for i in range(400)]
+    films += [Placed(Film(f"s{i}", "normal", "small"), f"s{i}", "train") for i in range(100)]
+    films += [Placed(Film(f"p{i}", "pneumonia", "big"), f"p{i}", "train") for i in range(10)]
+    recipe = read_recipe("reader", source_power=0.5, source_weights={})
+    chance = chances(films, recipe)
+    total = Counter()
+    for placed, share in zip(films, chance, strict=True):
+        total[placed.film.label, placed.film.source] += share
+    assert np.isclose(total["pneumonia", "big"], 0.5)
+    assert np.isclose(total["normal", "big"], 0.5 * 20 / 30)
+
+
+def test_sources_left_out_take_near_alike_films_with_them():
+    films = [Placed(Film(f"{s}{g}", "normal", s), g, "train") for s, g in (("a", "1"), ("b", "1"), ("b", "2"))]
+    kept = training_films(Split(tuple(films)), ("a",))
+    assert [p.film.file for p in kept] == ["b2"]

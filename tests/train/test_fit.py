@@ -1,0 +1,94 @@
+import csv
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import keras
+import numpy as np
+import pytest
+
+from train.fit import CHECKPOINT, HISTORY, NETWORK, fit
+from train.manifest import DataError
+from train.networks import build, reader, thesis
+from train.recipe import read_recipe
+
+
+def history(run) -> list[dict]:
+    with (run / HISTORY).open(newline="") as lines:
+        return list(csv.DictReader(lines))
+
+
+@pytest.mark.parametrize("blocks", range(1, 6))
+def test_thesis_network(blocks):
+    network = thesis(64, blocks)
+    kinds = [type(layer).__name__ for layer in network.layers]
+    assert kinds.count("Conv2D") == kinds.count("BatchNormalization") == kinds.count("MaxPooling2D") == blocks
+    assert network.output_shape == (None, 4)
+    assert network.get_layer("features").kernel.shape[0] == (64 // 2**blocks) ** 2 * 32
+
+
+def test_thesis_network_at_640_px_is_under_15_mb_in_half_precision():
+    assert thesis(640, 4).count_params() * 2 < 15e6
+
+
+def test_reader_ignores_brightness_and_contrast():
+    network = reader(64)
+    film = np.random.default_rng(0).uniform(0, 128, (1, 64, 64, 1)).astype(np.float32)
+    np.testing.assert_allclose(network(film), network(film * 1.5 + 40), atol=1e-3)
+
+
+def test_killed_in_an_epoch_and_resumed_ends_as_an_unbroken_run(prepared, tmp_path, small_recipe):
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    recipe = small_recipe.model_copy(update={"epochs": 4, "steps": 6})
+    fit(recipe, prepared, whole)
+
+    options = ["--size", "32", "--blocks", "2", "--batch", "8", "--epochs", "4", "--steps", "6"]
+    command = [sys.executable, "-m", "train", "fit", "--data", str(prepared), "--run", str(broken), *options]
+    process = subprocess.Popen(command, env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "2"})
+    deadline = time.monotonic() + 120
+    while not (broken / HISTORY).exists() and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    done = len(history(broken))
+    assert 1 <= done < 4, "the run must be killed before its end"
+
+    with pytest.raises(DataError, match="--resume"):
+        fit(recipe, prepared, broken)
+    fit(recipe, prepared, broken, resume=True)
+    assert [row["epoch"] for row in history(broken)] == [row["epoch"] for row in history(whole)] == list("1234")
+    for ours, theirs in zip(history(broken), history(whole), strict=True):
+        assert float(ours["loss"]) == pytest.approx(float(theirs["loss"]), rel=0.05)
+    steps = [int(keras.models.load_model(run / CHECKPOINT).optimizer.iterations) for run in (whole, broken)]
+    assert steps == [24, 24]
+    assert (broken / "curves.png").stat().st_size > 1000
+
+
+def test_another_recipe_in_the_same_folder_is_refused(prepared, tmp_path, small_recipe):
+    fit(small_recipe.model_copy(update={"epochs": 1, "steps": 1}), prepared, tmp_path)
+    with pytest.raises(DataError, match="another recipe or split"):
+        fit(small_recipe, prepared, tmp_path, resume=True)
+
+
+def test_a_reader_grows_and_publishes_its_averages(prepared, tmp_path):
+    small = {"sizes": [[0, 32], [1, 64]], "batch": 4, "epochs": 2, "steps": 2, "validate_films": 0}
+    recipe = read_recipe("reader", pretrained=False, **small)
+    fit(recipe, prepared, tmp_path)
+    published = keras.models.load_model(tmp_path / NETWORK, compile=False)
+    assert published.input_shape == (None, 64, 64, 1)
+    trained = keras.models.load_model(tmp_path / CHECKPOINT)
+    assert trained.optimizer.use_ema
+    kernel = published.get_layer("probabilities").kernel
+    assert (np.asarray(kernel) != np.asarray(trained.get_layer("probabilities").kernel)).any()
+    start = build(recipe, 64).get_layer("block3_expand").kernel.shape
+    assert published.get_layer("block3_expand").kernel.shape == start
+
+
+def test_the_command_line_says_what_to_do(tmp_path):
+    command = [sys.executable, "-m", "train", "fit", "--data", str(tmp_path), "--run", str(tmp_path / "run")]
+    found = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert found.returncode == 1
+    assert "Run `python -m train prepare" in found.stderr
+    assert "Traceback" not in found.stderr

@@ -1,0 +1,54 @@
+from collections import Counter
+
+import pytest
+
+from train.manifest import DataError, read_films
+
+
+def test_tree_with_class_names_of_both_languages(tree):
+    films = read_films(tree)
+    count = Counter(film.label for film in films)
+    assert count == {"normal": 17, "pneumonia": 14, "tuberculosis": 14, "pneumothorax": 14}
+    assert {film.role for film in films} == {"internal"}
+
+
+def test_tree_with_a_split(tmp_path):
+    for path in ("train/NORMAL/a.png", "Val/pneumotoraks/b.jpg", "test/Pneumonia/c.jpeg", "test/other/d.png"):
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).touch()
+    given = {film.file: (film.given, film.label) for film in read_films(tmp_path)}
+    assert given == {
+        "train/NORMAL/a.png": ("train", "normal"),
+        "Val/pneumotoraks/b.jpg": ("validation", "pneumothorax"),
+        "test/Pneumonia/c.jpeg": ("test", "pneumonia"),
+    }
+
+
+def test_manifest(tmp_path):
+    (tmp_path / "manifest.csv").write_text(
+        "file,label,source,role,group,official_split\n"
+        "a.webp,normal,kermany,internal,g1,test\nb.webp,other,jsrt,external,g2,\n"
+    )
+    first, second = read_films(tmp_path)
+    assert (first.source, first.group, first.given) == ("kermany", "g1", "official")
+    assert (second.label, second.role) == ("other", "external")
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (None, "No films were found"),
+        ("file,source\na.png,x\n", "lacks the columns label"),
+        ("file,label\na.png,cat\n", "labels that are not ours: cat"),
+    ],
+)
+def test_what_cannot_be_used_is_said(tmp_path, content, words):
+    if content:
+        (tmp_path / "manifest.csv").write_text(content)
+    with pytest.raises(DataError, match=words):
+        read_films(tmp_path)
+
+
+def test_no_folder(tmp_path):
+    with pytest.raises(DataError, match="is no folder"):
+        read_films(tmp_path / "nowhere")

@@ -1,0 +1,34 @@
+import json
+
+import numpy as np
+
+from lungcare.film import decode, square
+from train.pack import open_pack
+from train.prepare import open_prepared
+
+
+def test_broken_files_and_copies_are_left_out_and_said(prepared):
+    report = json.loads((prepared / "report.json").read_text())
+    assert report["films"] == 59
+    assert report["unreadable"] == ["Normal/broken.png"]
+    assert len(report["exact_copies"]) == 1
+    split, _ = open_prepared(prepared)
+    assert len(split.films) == 57
+    assert split.checksum == report["checksum"]
+
+
+def test_near_copies_share_a_group(prepared):
+    split, _ = open_prepared(prepared)
+    group = {p.film.file: p.group for p in split.films}
+    assert group["Normal/near.png"] == group["Normal/04.png"]
+    assert split.leaks() == []
+
+
+def test_the_pack_holds_what_the_library_decodes(prepared):
+    split, data = open_prepared(prepared)
+    pack, rows = open_pack(prepared)
+    for placed in split.films[::10]:
+        pixels = decode((data / placed.film.file).read_bytes()).pixels
+        packed = pack[rows[placed.film.file]]
+        assert packed.dtype == np.uint8
+        np.testing.assert_allclose(packed / 255, square(pixels, 64), atol=0.5 / 255 + 1e-6)

@@ -5,9 +5,12 @@ PORT ?= 3000
 MODEL ?=
 GPU ?=
 DATA ?=
+FIT ?=
 
 VENV := .venv
 PY := $(VENV)/bin/python
+TRAINED := $(or $(MODEL),my-model)
+RUN := runs/$(TRAINED)
 ENVIRONMENT := PYTHON="$(PYTHON)" scripts/environment.sh
 
 # Nothing is looked up or reported outside; the model store lies beside the code.
@@ -16,9 +19,7 @@ export BENTOML_DO_NOT_TRACK := True
 export GRADIO_ANALYTICS_ENABLED := False
 export HF_HUB_OFFLINE := 1
 export TF_CPP_MIN_LOG_LEVEL ?= 2
-ifneq ($(MODEL),)
-export LUNGCARE_MODEL := $(MODEL)
-endif
+export LUNGCARE_MODEL ?= $(MODEL)
 
 .DEFAULT_GOAL := help
 .PHONY: help env serve test lint format train bento
@@ -33,14 +34,15 @@ env: ## make the environment in .venv
 serve: env ## start the page and the service on http://127.0.0.1:3000
 	@exec $(PY) scripts/serve.py --host "$(HOST)" --port "$(PORT)"
 
-train: ## prepare, fit, evaluate and publish: make train DATA=<folder>
+train: ## prepare, fit, evaluate and publish: make train DATA=<folder> [MODEL=<name>] [FIT="--epochs 5"]
 	@test -n "$(DATA)" || { echo "lungcare: say where the films are: make train DATA=<folder>" >&2; exit 2; }
 	@test -e "$(DATA)" || { echo "lungcare: there is no $(DATA)." >&2; exit 2; }
 	@$(ENVIRONMENT) train$(if $(GPU),-gpu,)
-	$(PY) -m train prepare --data "$(DATA)"
-	$(PY) -m train fit
-	$(PY) -m train evaluate
-	$(PY) -m train publish
+	$(PY) -m train prepare --data "$(DATA)" --out "$(RUN)/data"
+	$(PY) -m train fit --data "$(RUN)/data" --run "$(RUN)" --resume $(FIT)
+	$(PY) -m train evaluate --data "$(RUN)/data" --run "$(RUN)"
+	$(PY) -m train publish --data "$(RUN)/data" --run "$(RUN)" --name "$(TRAINED)"
+	@echo "Serve it: make serve MODEL=$(TRAINED)"
 
 bento: env ## build the bento, with the model inside, into dist/
 	@mkdir -p dist

@@ -50,18 +50,6 @@ def mount(app: FastAPI, reader: Reader) -> None:
     )
 
 
-class FilmFile(gr.File):
-    """A place for a file that the browser sends. Never fetched: an address in place of a file is refused."""
-
-    is_template = True
-
-    async def async_move_resource_to_block_cache(self, url_or_file_path: str | Path | None) -> str | None:
-        """Take a file that was uploaded."""
-        if str(url_or_file_path).startswith(("http:", "https:")):
-            raise gr.Error("Send a file, not an address.", print_exception=False)
-        return await super().async_move_resource_to_block_cache(url_or_file_path)
-
-
 class Page:
     """One screen: a film goes in on the left, its reading stands on the right.
 
@@ -79,7 +67,7 @@ class Page:
             gr.Markdown(words("notice"), elem_id="lc-notice")
             with gr.Row():
                 with gr.Column(scale=2, min_width=280):
-                    film = FilmFile(label=words("page.film"), type="filepath", height=190)
+                    film = never_fetching(gr.File(label=words("page.film"), type="filepath", height=190))
                     gr.Markdown(words("page.formats"), elem_id="lc-formats")
                 with gr.Column(scale=3, min_width=280):
                     result = gr.HTML(elem_id="lc-result")
@@ -137,6 +125,19 @@ class Page:
             advice = say("failure.advice", language, request_id=request_id)
             answer = Failure(message=say("failure.message", language), advice=advice, request_id=request_id)
             return markup.failure(answer, language)
+
+
+def never_fetching(place: gr.File) -> gr.File:
+    """The same place for a file, which takes what a browser sends and refuses to fetch an address in its stead."""
+    take = place.async_move_resource_to_block_cache
+
+    async def take_upload(resource: str | Path | None) -> str | None:
+        if str(resource).startswith(("http:", "https:")):
+            raise gr.Error("Send a file, not an address.", print_exception=False)
+        return await take(resource)
+
+    place.async_move_resource_to_block_cache = take_upload
+    return place
 
 
 def _language(request: gr.Request) -> str:

@@ -1,9 +1,8 @@
 """The page without a browser."""
 
-import asyncio
-
 import gradio as gr
 import pytest
+import requests
 
 import gradio_app
 from lungcare.examples import examples
@@ -39,11 +38,14 @@ def test_a_fault_of_ours_is_said_plainly_and_logged(reader, words, caplog):
     assert "secret" in caplog.text
 
 
-def test_an_address_in_place_of_a_file_is_never_fetched(reader, words):
-    with gr.Blocks():
-        place = gradio_app.FilmFile()
-    with pytest.raises(gr.Error):
-        asyncio.run(place.async_move_resource_to_block_cache("https://example.org/film.png"))
+def test_an_address_in_place_of_a_file_is_never_fetched(server):
+    address = {"path": "https://example.org/film.png", "meta": {"_type": "gradio.FileData"}}
+    call = requests.post(server.url + "/ui/gradio_api/call/read", json={"data": [address]}, timeout=30)
+    assert call.ok
+    event = call.json()["event_id"]
+    answer = requests.get(f"{server.url}/ui/gradio_api/call/read/{event}", timeout=30).text
+    assert "event: error" in answer
+    assert "not an address" in server.log.read_text() + answer
 
 
 def test_nothing_of_examples_is_shown_where_there_are_none(reader, words):

@@ -49,7 +49,7 @@ bento: env ## build the bento, with the model inside, into dist/
 	@model=$$($(PY) -m lungcare store) && \
 	bento=$$($(PY) -m bentoml build --arg "model=$$model" --output tag | sed -n 's/^__tag__://p') && \
 	test -n "$$bento" && rm -f dist/lungcare.bento && \
-	$(PY) -m bentoml export "$$bento" dist/lungcare.bento >/dev/null && \
+	$(PY) -m bentoml export "$$bento" "$(CURDIR)/dist/lungcare.bento" >/dev/null && \
 	echo "dist/lungcare.bento holds $$bento with the model $$model."
 
 test: ## run all tests

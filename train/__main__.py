@@ -56,7 +56,7 @@ def _evaluate(options: argparse.Namespace) -> None:
 def _publish(options: argparse.Namespace) -> None:
     from train.publish import publish
 
-    bundle = publish(options.run, options.data, options.name, options.version)
+    bundle = publish(options.run, options.data, options.name or options.run.name, options.version)
     print(f"{bundle.card.tag} is published in {bundle.folder} and in the model store.")
 
 
@@ -98,7 +98,7 @@ def _parser() -> argparse.ArgumentParser:
     publish = commands.add_parser("publish", help="make the bundle, put it into the model store, write the figures")
     publish.add_argument("--run", type=Path, default=Path("runs/thesis-cnn4"), help="run (default: %(default)s)")
     publish.add_argument("--data", type=Path, default=DATA, help="prepared films (default: %(default)s)")
-    publish.add_argument("--name", required=True, help="name of the bundle, as in models/<name>")
+    publish.add_argument("--name", help="name of the bundle, as in models/<name> (default: that of the run's folder)")
     publish.add_argument("--version", help="x.y.z (default: the next one when anything changed)")
     publish.set_defaults(command=_publish)
     return parser

@@ -89,11 +89,11 @@ def as_text(results: dict) -> str:
                 f"{name:<16}{row['precision']:>9.3f}{row['recall']:>8.3f}{row['f1-score']:>7.3f}{row['support']:>8}"
             )
         for name in ("accuracy", "balanced_accuracy", "normal_or_not"):
-            lines.append(f"{name:<46}{interval(figures[name])}")
+            lines.append(f"{name:<54}{interval(figures[name])}")
         for code, figure in figures["auc"].items():
-            lines.append(f"{'AUC ' + code:<46}{interval(figure)}")
+            lines.append(f"{'AUC ' + code:<54}{interval(figure)}")
         for name, figure in figures["inside"].items():
-            lines.append(f"{'AUC ' + name:<46}{interval(figure)}")
+            lines.append(f"{'AUC ' + name:<54}{interval(figure)}")
         for name, cell in figures["by_source"].items():
             told = interval(cell["accuracy"]) if "accuracy" in cell else ""
             read_as = " ".join(f"{code[:9]} {share:.2f}" for code, share in cell["read_as"].items())

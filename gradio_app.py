@@ -151,4 +151,4 @@ def _theme() -> gr.Theme:
         neutral_hue="slate",
         font=["system-ui", "sans-serif"],
         font_mono=["ui-monospace", "monospace"],
-    ).set(body_text_color_subdued="*neutral_500")
+    )

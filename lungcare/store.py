@@ -53,6 +53,12 @@ def import_bundle(bundle: Bundle, replace: bool = False) -> str:
     return bundle.card.tag
 
 
+def check_free(bundle: Bundle) -> None:
+    """Raise StoreError when the store holds another model under the bundle's tag, or the same one damaged."""
+    if _entry(bundle.card.tag).exists():
+        _check_same(bundle)
+
+
 def stored_bundle(tag: str) -> Bundle:
     """The bundle in the store under name:version. Raises StoreError when it is not there or damaged."""
     entry = _entry(tag)

@@ -78,12 +78,12 @@ def fit(recipe: Recipe, prepared: Path, run: Path, resume: bool = False) -> None
 
 def _train(network: keras.Model, feed: Feed) -> dict[str, float]:
     """One epoch. Not `network.fit`, which puts the averaged weights in the place of the weights whenever it ends."""
-    network.reset_metrics()
+    totals = Counter()
     steps = tqdm(ahead(feed), total=len(feed), desc=f"epoch {feed.epoch + 1}", unit="batch", disable=None)
     for films, labels in steps:
         figures = network.train_on_batch(films, labels, return_dict=True)
-        steps.set_postfix({name: f"{value:.4f}" for name, value in figures.items()}, refresh=False)
-    return {name: round(float(value), 5) for name, value in figures.items()}
+        totals.update({name: float(value) * len(films) for name, value in figures.items()} | {"films": len(films)})
+    return {name: round(totals[name] / totals["films"], 5) for name in figures}
 
 
 def training_films(split: Split, leave_out: tuple[str, ...]) -> list[Placed]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from lungcare.bundle import CARD, MODELS, NETWORK, Bundle, BundleError, Card, Input, record_of
 from lungcare.conditions import CODES
-from lungcare.store import import_bundle
+from lungcare.store import check_free, import_bundle
 from train.document import write_readme
 from train.evaluate import RESULTS, opened, read
 from train.fit import HISTORY, RUN
@@ -51,6 +51,8 @@ def publish(run: Path, prepared: Path, name: str, version: str | None, models: P
     card = _card(run, recipe, results, name, version or (before.version if before else "1.0.0"))
     if _changed(before, card):
         card = _card(run, recipe, results, name, version or (_next(before.version) if before else "1.0.0"))
+        if before and before.version == card.version:
+            raise DataError(f"{before.tag} is published with another content. Give a new --version, or leave it to us.")
         external = _external(network, recipe, prepared)
         looks = 1 + (before.metrics.get("external", {}).get("looks", 0) if before else 0)
         card = card.model_copy(update={"metrics": card.metrics | {"external": external | {"looks": looks}}})
@@ -136,7 +138,7 @@ def _replace_bundle(folder: Path, network: Path, card: Card) -> None:
     unfinished.mkdir(parents=True)
     shutil.copyfile(network, unfinished / NETWORK)
     (unfinished / CARD).write_text(card.model_dump_json(indent=1) + "\n")
-    Bundle(unfinished)
+    check_free(Bundle(unfinished))
     if folder.exists():
         folder.rename(old)
     unfinished.rename(folder)

@@ -1,0 +1,17 @@
+from lungcare.bundle import MODELS, Bundle
+from tests.conftest import ROOT
+from train import split as splits
+from train.document import BEGIN, END, quality
+from train.manifest import read_films
+
+
+def test_the_readme_says_what_the_cards_say():
+    text = (ROOT / "README.md").read_text()
+    assert text[text.index(BEGIN) + len(BEGIN) : text.index(END)].strip() == quality(MODELS)
+
+
+def test_published_models_were_trained_on_the_recorded_split(films):
+    recorded = splits.read(splits.RECORDED, read_films(films))
+    known = {recorded.checksum, splits.balanced(recorded, 2500, seed=0).checksum}
+    for card in MODELS.glob("*/card.json"):
+        assert Bundle(card.parent).card.data["split"] in known

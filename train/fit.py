@@ -164,6 +164,11 @@ def _network(recipe: Recipe, run: Path, steps: int) -> keras.Model:
         network.set_weights(keras.models.load_model(recipe.start_from, compile=False).get_weights())
     elif recipe.pretrained:
         load_lite0(network)
+    return compiled(network, recipe, steps)
+
+
+def compiled(network: keras.Model, recipe: Recipe, steps: int) -> keras.Model:
+    """The network with the recipe's loss and optimiser; `steps`: batches an epoch."""
     loss = keras.losses.CategoricalCrossentropy(label_smoothing=recipe.label_smoothing)
     network.compile(_optimizer(recipe, steps), loss, metrics=["accuracy"])
     return network

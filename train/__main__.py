@@ -5,8 +5,13 @@ import logging
 import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from lungcare.bundle import BundleError
 from train.manifest import DataError
+
+if TYPE_CHECKING:
+    from train.recipe import Recipe
 
 DATA = Path("runs/data")
 
@@ -18,9 +23,12 @@ def main(arguments: list[str] | None = None) -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
     try:
         options.command(options)
-    except DataError as error:
+    except (DataError, BundleError) as error:
         print(f"train: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("train: interrupted. `fit --resume` goes on after the last whole epoch.", file=sys.stderr)
+        return 130
     return 0
 
 
@@ -37,14 +45,28 @@ def _prepare(options: argparse.Namespace) -> None:
 
 def _fit(options: argparse.Namespace) -> None:
     from train.fit import fit
+
+    fit(_recipe(options), options.data, options.run or Path("runs") / options.network, options.resume)
+
+
+def _leave_out(options: argparse.Namespace) -> None:
+    from train.evaluate import pair_lines, source_lines
+    from train.leave_out import leave_out
+
+    name = "-".join([options.network, "without", *options.sources])
+    result = leave_out(_recipe(options), tuple(options.sources), options.data, options.run or Path("runs") / name)
+    print(f"{result['training_films']} training films; {result['left_out_beside']} more left out as near-alike")
+    print("\n".join([*source_lines(result["by_source"]), *pair_lines(result["inside"])]))
+
+
+def _recipe(options: argparse.Namespace) -> "Recipe":
     from train.recipe import read_recipe
 
     named = ("batch", "epochs", "steps", "blocks", "copies", "seed", "rate", "start_from")
     changes = {name: value for name in named if (value := getattr(options, name)) is not None}
     if options.size:
         changes["sizes"] = [[0, options.size]]
-    recipe = read_recipe(options.network, **changes)
-    fit(recipe, options.data, options.run or Path("runs") / options.network, options.resume)
+    return read_recipe(options.network, **changes)
 
 
 def _evaluate(options: argparse.Namespace) -> None:
@@ -58,6 +80,22 @@ def _publish(options: argparse.Namespace) -> None:
 
     bundle = publish(options.run, options.data, options.name or options.run.name, options.version)
     print(f"{bundle.card.tag} is published in {bundle.folder} and in the model store.")
+
+
+def _add_recipe(parser: argparse.ArgumentParser) -> None:
+    """The options that name a run and its recipe."""
+    parser.add_argument("--network", default="thesis-cnn4", help="recipe: a name in train/recipes or a .toml file")
+    parser.add_argument("--data", type=Path, default=DATA, help="prepared films (default: %(default)s)")
+    parser.add_argument("--run", type=Path, help="folder of this run (default: runs/<network>)")
+    parser.add_argument("--size", type=int, help="side of the input in px")
+    parser.add_argument("--batch", type=int)
+    parser.add_argument("--epochs", type=int)
+    parser.add_argument("--steps", type=int, help="batches an epoch (default: one pass over the films)")
+    parser.add_argument("--blocks", type=int, choices=range(1, 6), help="blocks of the thesis's network")
+    parser.add_argument("--copies", type=int, help="fixed augmented copies of each film (the thesis: 6)")
+    parser.add_argument("--rate", type=float, help="learning rate")
+    parser.add_argument("--start-from", help="network (.keras) to go on from")
+    parser.add_argument("--seed", type=int)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -75,20 +113,14 @@ def _parser() -> argparse.ArgumentParser:
     prepare.set_defaults(command=_prepare)
 
     fit = commands.add_parser("fit", help="train a network")
-    fit.add_argument("--network", default="thesis-cnn4", help="recipe: a name in train/recipes or a .toml file")
-    fit.add_argument("--data", type=Path, default=DATA, help="prepared films (default: %(default)s)")
-    fit.add_argument("--run", type=Path, help="folder of this run (default: runs/<network>)")
     fit.add_argument("--resume", action="store_true", help="go on with a run that was interrupted")
-    fit.add_argument("--size", type=int, help="side of the input in px")
-    fit.add_argument("--batch", type=int)
-    fit.add_argument("--epochs", type=int)
-    fit.add_argument("--steps", type=int, help="batches an epoch (default: one pass over the films)")
-    fit.add_argument("--blocks", type=int, choices=range(1, 6), help="blocks of the thesis's network")
-    fit.add_argument("--copies", type=int, help="fixed augmented copies of each film (the thesis: 6)")
-    fit.add_argument("--rate", type=float, help="learning rate")
-    fit.add_argument("--start-from", help="network (.keras) to go on from")
-    fit.add_argument("--seed", type=int)
+    _add_recipe(fit)
     fit.set_defaults(command=_fit)
+
+    leave_out = commands.add_parser("leave-out", help="train without some sources and score on them")
+    leave_out.add_argument("sources", nargs="+", metavar="SOURCE")
+    _add_recipe(leave_out)
+    leave_out.set_defaults(command=_leave_out)
 
     evaluate = commands.add_parser("evaluate", help="measure the network of a run")
     evaluate.add_argument("--run", type=Path, default=Path("runs/thesis-cnn4"), help="run (default: %(default)s)")

@@ -8,6 +8,7 @@ import numpy as np
 
 from lungcare.bundle import NETWORK as PUBLISHED
 from lungcare.bundle import record_of
+from lungcare.conditions import CODES
 from lungcare.network import Network
 from train.compact import save_compact
 from train.fit import NETWORK, RUN
@@ -92,13 +93,26 @@ def as_text(results: dict) -> str:
             lines.append(f"{name:<54}{interval(figures[name])}")
         for code, figure in figures["auc"].items():
             lines.append(f"{'AUC ' + code:<54}{interval(figure)}")
-        for name, figure in figures["inside"].items():
-            lines.append(f"{'AUC ' + name:<54}{interval(figure)}")
-        for name, cell in figures["by_source"].items():
-            told = interval(cell["accuracy"]) if "accuracy" in cell else ""
-            read_as = " ".join(f"{code[:9]} {share:.2f}" for code, share in cell["read_as"].items())
-            lines.append(f"{name:<30}{cell['films']:>5} films, read as {read_as}  {told}")
+        lines += [*pair_lines(figures["inside"]), "", f"{'is / read as':<16}" + "".join(f"{c[:12]:>14}" for c in CODES)]
+        for code, row in zip(CODES, figures["confusion"], strict=True):
+            lines.append(f"{code:<16}" + "".join(f"{count:>14}" for count in row))
+        lines += ["", *source_lines(figures["by_source"])]
     return "\n".join(lines)
+
+
+def source_lines(table: dict) -> list[str]:
+    """One line for each class and source: what its films are read as."""
+    lines = []
+    for name, cell in table.items():
+        told = interval(cell["accuracy"]) if "accuracy" in cell else ""
+        read_as = " ".join(f"{code[:9]} {share:.2f}" for code, share in cell["read_as"].items())
+        lines.append(f"{name:<30}{cell['films']:>5} films, read as {read_as}  {told}")
+    return lines
+
+
+def pair_lines(table: dict) -> list[str]:
+    """One line for each disease against normal inside one source or archive."""
+    return [f"{'AUC ' + name:<54}{interval(figure)}" for name, figure in table.items()]
 
 
 def interval(figure: dict) -> str:

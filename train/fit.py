@@ -68,10 +68,10 @@ def fit(recipe: Recipe, prepared: Path, run: Path, resume: bool = False) -> None
             row |= {f"val_{name}": round(value, 5) for name, value in told.items()}
         seconds = round(time.monotonic() - started, 1)
         history.append(row | {"seconds": seconds})
-        # The history first: a row too many is cut on resuming, a row too few would be lost.
+        # The checkpoint last: what is newer than it is made again on resuming, what is older would be lost.
         _write_history(run / HISTORY, history)
-        _replace(run / CHECKPOINT, network.save)
         _replace(run / NETWORK, _published(recipe, judged).save)
+        _replace(run / CHECKPOINT, network.save)
         log.info("%s", "  ".join(f"{name} {value}" for name, value in history[-1].items()))
     plot_curves(history, run / "curves.png")
 

@@ -1,0 +1,39 @@
+import json
+
+import numpy as np
+import pytest
+
+from tests import phantom
+from train import measure
+from train.leave_out import leave_out
+from train.prepare import prepare
+from train.recipe import read_recipe
+
+
+@pytest.fixture
+def prepared_sources(tmp_path, monkeypatch):
+    """Two classes from two sources, by manifest."""
+    lines = ["file,label,source,role"]
+    for source, first in (("one", 0), ("two", 100)):
+        for label in ("normal", "tuberculosis"):
+            for number in range(first, first + 8):
+                name = f"{label}{number}.png"
+                (tmp_path / name).write_bytes(phantom.film(label, number))
+                lines.append(f"{name},{label},{source},internal")
+    (tmp_path / "manifest.csv").write_text("\n".join(lines) + "\n")
+    folder = tmp_path / "prepared"
+    # Phantoms of one look are near-alike; here each is a patient of its own.
+    monkeypatch.setattr("train.prepare.near_pairs", lambda thumbnails: np.empty((0, 2), int))
+    prepare(tmp_path, folder, size=64, seed=0, per_class=None, resplit=False)
+    return folder
+
+
+def test_scores_on_the_sources_left_out(prepared_sources, tmp_path, monkeypatch):
+    monkeypatch.setattr(measure, "RESAMPLES", 20)
+    recipe = read_recipe("thesis-cnn4", sizes=[[0, 32]], blocks=1, batch=8, epochs=1)
+    result = leave_out(recipe, ("two",), prepared_sources, tmp_path / "run", tmp_path / "results")
+    assert set(result["by_source"]) == {"normal/two", "tuberculosis/two"}
+    assert result["inside"]["tuberculosis in two"]["films"] == 16
+    assert json.loads((tmp_path / "results" / "leave-out-run.json").read_text()) == result
+    run = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert {name.split("/")[1] for name in run["films"]} == {"one"}

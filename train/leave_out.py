@@ -1,0 +1,37 @@
+"""`python -m train leave-out SOURCE…`: a run without some sources, scored on them, as a new hospital would score it."""
+
+import json
+from pathlib import Path
+
+from train.evaluate import read
+from train.fit import HISTORY, NETWORK, fit, training_films
+from train.measure import by_source, inside
+from train.prepare import open_prepared
+from train.recipe import Recipe
+
+RESULTS = Path(__file__).resolve().parent.parent / "docs" / "results"
+
+
+def leave_out(recipe: Recipe, sources: tuple[str, ...], prepared: Path, run: Path, results: Path = RESULTS) -> dict:
+    """Train without `sources`, and without films of other sources in a group with theirs; score on all their films.
+
+    An interrupted run goes on. Writes results/leave-out-<run>.json and returns what it says.
+    """
+    recipe = recipe.model_copy(update={"leave_out": sources})
+    fit(recipe, prepared, run, resume=True)
+    split, data = open_prepared(prepared)
+    films = [p for p in split.films if p.film.source in sources and p.film.role == "internal"]
+    readings = read(run / NETWORK, recipe.size, data, films)
+    kept = training_films(split, sources)
+    result = {
+        "left_out": list(sources),
+        "recipe": recipe.model_dump(mode="json"),
+        "epochs": len((run / HISTORY).read_text().splitlines()) - 1,
+        "training_films": len(kept),
+        "left_out_beside": sum(p.part == "train" and p.film.source not in sources for p in split.films) - len(kept),
+        "by_source": by_source(readings),
+        "inside": inside(readings),
+    }
+    results.mkdir(parents=True, exist_ok=True)
+    (results / f"leave-out-{run.name}.json").write_text(json.dumps(result, indent=1) + "\n")
+    return result

@@ -194,7 +194,7 @@ def _copy_averages(network: keras.Model, judged: keras.Model) -> None:
     if network.optimizer.use_ema:
         averages = network.optimizer._model_variables_moving_average
         for variable, average in zip(judged.trainable_variables, averages, strict=True):
-            variable.assign(average)
+            variable.assign(keras.ops.convert_to_numpy(average))
 
 
 def _published(recipe: Recipe, judged: keras.Model) -> keras.Model:

@@ -35,6 +35,14 @@ class Input(BaseModel):
     preprocessing: str = Field(description="How a film becomes the square, in words.")
 
 
+class Calibration(BaseModel):
+    """How the network's figures become probabilities, for four equally frequent conditions."""
+
+    model_config = ConfigDict(frozen=True)
+
+    temperature: float = Field(1.0, gt=0, description="See lungcare.calibration; 1 where none was fitted.")
+
+
 class Card(BaseModel):
     """What belongs to a trained model and is not its weights.
 
@@ -50,6 +58,7 @@ class Card(BaseModel):
     description: str
     conditions: tuple[str, ...]
     input: Input
+    calibration: Calibration = Calibration()
     training: dict
     data: dict
     metrics: dict

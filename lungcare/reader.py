@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from lungcare.bundle import Bundle, open_bundle
+from lungcare.calibration import calibrated
 from lungcare.conditions import CODES
 from lungcare.film import decode, network_input
 from lungcare.reading import FilmError, Probabilities, Reading, Refusal
@@ -77,7 +78,8 @@ class Reader:
 
     def judge(self, films: Sequence[np.ndarray]) -> list[Reading]:
         """Read prepared films in one call of the network; the number of films changes no probability."""
-        rows = np.clip(self._network(np.stack(films)), 0, 1)
+        softmax = self._network(np.stack(films))
+        rows = np.clip(calibrated(softmax, self.bundle.card.calibration.temperature), 0, 1)
         return [
             Reading(
                 finding=CODES[row.argmax()],

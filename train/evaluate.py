@@ -8,8 +8,10 @@ import numpy as np
 
 from lungcare.bundle import NETWORK as PUBLISHED
 from lungcare.bundle import record_of
+from lungcare.calibration import calibrated
 from lungcare.conditions import CODES
 from lungcare.network import Network
+from train.calibrate import fit_temperature, reliability
 from train.compact import save_compact
 from train.fit import NETWORK, RUN
 from train.inputs import network_inputs
@@ -46,18 +48,29 @@ def evaluate(run: Path, prepared: Path) -> dict:
     )
     log.info("saved with %(mantissa_bits)d bits; largest change of a probability %(largest_change)g", compacted)
 
-    readings = read(run / PUBLISHED, recipe.size, data, films)
+    told = read(run / PUBLISHED, recipe.size, data, films)
+    chosen_on = told.where(lambda p: p.part == "validation")
+    temperature = fit_temperature(chosen_on.probabilities, chosen_on.labels)
+    readings = Readings(films, calibrated(told.probabilities, temperature))
+    log.info("temperature %g", temperature)
     results = {
         "network": record_of(run / PUBLISHED).sha256,
         "split": split.checksum,
         "compacted": compacted,
+        "temperature": temperature,
         "parts": {},
     }
     for part in PARTS:
         own = readings.where(lambda p, part=part: p.part == part)
         if own.films:
             log.info("measuring %s", part)
-            results["parts"][part] = part_figures(own)
+            before = told.where(lambda p, part=part: p.part == part)
+            results["parts"][part] = part_figures(own) | {
+                "calibration": {
+                    "before": reliability(before.probabilities, before.labels),
+                    "after": reliability(own.probabilities, own.labels),
+                }
+            }
     (run / RESULTS).write_text(json.dumps(results, indent=1))
     return results
 
@@ -91,6 +104,8 @@ def as_text(results: dict) -> str:
             )
         for name in ("accuracy", "balanced_accuracy", "normal_or_not"):
             lines.append(f"{name:<54}{interval(figures[name])}")
+        for moment, told in figures["calibration"].items():
+            lines.append(f"calibration {moment}: ECE {told['ece']:.3f}, Brier {told['brier']:.3f}")
         for code, figure in figures["auc"].items():
             lines.append(f"{'AUC ' + code:<54}{interval(figure)}")
         lines += [*pair_lines(figures["inside"]), "", f"{'is / read as':<16}" + "".join(f"{c[:12]:>14}" for c in CODES)]

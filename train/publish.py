@@ -5,7 +5,7 @@ import logging
 import shutil
 from pathlib import Path
 
-from lungcare.bundle import CARD, MODELS, NETWORK, Bundle, BundleError, Card, Input, record_of
+from lungcare.bundle import CARD, MODELS, NETWORK, Bundle, BundleError, Calibration, Card, Input, record_of
 from lungcare.conditions import CODES
 from lungcare.store import check_free, import_bundle
 from train.document import write_readme
@@ -74,6 +74,7 @@ def _card(run: Path, recipe: Recipe, results: dict, name: str, version: str) -> 
         description=DESCRIPTIONS[recipe.network].format(blocks=recipe.blocks),
         conditions=CODES,
         input=Input(size=recipe.size, preprocessing=PREPROCESSING),
+        calibration=Calibration(temperature=results["temperature"]),
         training=described["recipe"]
         | {
             "epochs_done": len(history) - 1,

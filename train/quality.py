@@ -1,0 +1,79 @@
+"""`python -m train quality`: how many real films the rules of quality would refuse, by source and part."""
+
+import csv
+import gzip
+from collections import Counter, defaultdict
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from lungcare import gate
+from lungcare.film import decode
+from lungcare.reading import FilmError
+from train.manifest import Film, read_films
+
+SPLIT = Path(__file__).parent / "split.csv.gz"
+MOST_OF_ALL, MOST_OF_A_SOURCE = 0.002, 0.01
+# The rules are chosen on the first; the others only tell whether they hold.
+PARTS = {"train": "chosen on", "validation": "chosen on", "test": "test", "external": "external"}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table. refused: films by the code that refuses them."""
+
+    part: str
+    source: str
+    films: int
+    refused: Counter
+
+    @property
+    def share(self) -> float:
+        """Share of the films that is refused, 0 to 1."""
+        return self.refused.total() / self.films
+
+
+def measure(data: Path, split: Path = SPLIT) -> list[Row]:
+    """Put every film of `data` that the split knows through the rules.
+
+    Returns one row for each part and source, and for each part one row of all, whose source is "all".
+    """
+    parts = _parts(split)
+    films = [(film, PARTS[parts[film.file]]) for film in read_films(data) if parts.get(film.file) in PARTS]
+    tallies: dict[tuple[str, str], Counter] = defaultdict(Counter)
+    with ThreadPoolExecutor(2) as pool:
+        for (film, part), code in zip(films, pool.map(lambda placed: _fault(data, placed[0]), films), strict=True):
+            for source in (film.source, "all"):
+                tallies[part, source][code] += 1
+    return [
+        Row(part, source, tally.total(), Counter({code: count for code, count in tally.items() if code}))
+        for (part, source), tally in sorted(tallies.items(), key=lambda item: (item[0][0], item[0][1] == "all", item[0]))
+    ]
+
+
+def as_text(rows: list[Row]) -> str:
+    """The table, and below it whether the rules keep to their limits."""
+    lines = [f"{'part':10} {'source':18} {'films':>6} {'refused':>7} {'share':>7}  by rule"]
+    for row in rows:
+        rules = ", ".join(f"{code} {count}" for code, count in sorted(row.refused.items()))
+        refused = row.refused.total()
+        lines.append(f"{row.part:10} {row.source:18} {row.films:6} {refused:7} {100 * row.share:6.2f}%  {rules}".rstrip())
+    over = [row for row in rows if row.share > (MOST_OF_ALL if row.source == "all" else MOST_OF_A_SOURCE)]
+    names = ", ".join(f"{row.source} ({row.part})" for row in over) or "none"
+    lines.append(f"above {MOST_OF_ALL:.1%} of a part or {MOST_OF_A_SOURCE:.0%} of a source: {names}")
+    return "\n".join(lines)
+
+
+def _parts(split: Path) -> dict[str, str]:
+    with gzip.open(split, "rt", newline="", encoding="utf-8") as lines:
+        return {row["file"]: row["part"] for row in csv.DictReader(lines)}
+
+
+def _fault(data: Path, film: Film) -> str | None:
+    """The code of the rule that refuses a film; None for one that is accepted."""
+    try:
+        radiograph = decode((data / film.file).read_bytes())
+        gate.check(radiograph)
+    except FilmError as error:
+        return error.code
+    return None

@@ -58,7 +58,7 @@ def _parser() -> argparse.ArgumentParser:
         return sub
 
     classify = command("classify", _classify, "read films and print what they show")
-    classify.add_argument("films", nargs="+", metavar="FILE", help="PNG, JPEG or WebP")
+    classify.add_argument("films", nargs="+", metavar="FILE", help="DICOM, PNG, JPEG, WebP, TIFF or BMP")
     classify.add_argument("--json", action="store_true", help="print one JSON object a line instead of a table")
     classify.add_argument("--language", choices=LANGUAGES, default="en", help="language of the sentences")
 

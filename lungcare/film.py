@@ -4,19 +4,35 @@ The only decoder of the project: training, service, page and command line all co
 """
 
 import io
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from PIL import ExifTags, Image
+from PIL.BmpImagePlugin import BmpImageFile
 from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
+from PIL.TiffImagePlugin import TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
+from lungcare import levels
+from lungcare.codestream import jpeg_header
+from lungcare.dicom import decode_dicom, is_dicom
 from lungcare.reading import FilmError
 
-MAX_PIXELS = 64_000_000
+# As many as keep the decoding of one film below 300 MB, in whatever format it comes (tests/test_costs.py).
+MAX_PIXELS = 36_000_000
 MIN_SIDE = 64
-PERCENTILES = (0.5, 99.5)
+
+# Share of MAX_PIXELS where the decoder holds more than the pixels: they are refused a little earlier.
+_SHARE_OF_WEBP = 0.4
+_SHARE_OF_PROGRESSIVE_JPEG = 0.5
+_SHARE_OF_32_BITS = 0.5
+
+# How often a decoder may ask for bytes: far more than any film needs, soon enough to stop who only keeps it busy.
+_MAX_READS = 200_000
+_MAX_PAGES = 1000
+_STRIP_PIXELS = 1 << 20
 
 # EXIF orientation -> what sets the film upright.
 _UPRIGHT = {
@@ -28,6 +44,9 @@ _UPRIGHT = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+_DEEP_MODES = ("I", "I;16", "I;16L", "I;16B", "I;16N", "F")
+_TIFF_PHOTOMETRIC, _WHITE_IS_ZERO = 262, 0
+_BMP_HEADERS = {12, 40, 52, 56, 64, 108, 124}
 
 
 @dataclass(frozen=True)
@@ -53,26 +72,39 @@ class Radiograph:
 def decode(data: bytes, max_pixels: int = MAX_PIXELS) -> Radiograph:
     """Decode one film.
 
-    data: the bytes of a PNG, JPEG or WebP file, of 8 or 16 bits, grey or colour.
-    max_pixels: width times height that is still accepted; looked at before anything is decoded.
+    data: the bytes of a PNG, JPEG, WebP, TIFF, BMP or DICOM file, grey or colour; what they hold counts, not a name.
+    max_pixels: width times height that is still accepted; looked at before anything is decoded. Some decoders need
+    more memory for each pixel; theirs is a part of it.
 
-    8 bits are divided by 255; 16 bits are stretched between their 0.5 and 99.5 percentiles (of 16-bit colour,
-    Pillow keeps the upper 8 bits). Orientation tags (EXIF) are obeyed; transparent parts become black; of the
-    further pictures that telephones put into a JPEG, nothing is taken.
+    8 bits are divided by 255; more are stretched between their 0.5 and 99.5 percentiles (of 16-bit colour, Pillow
+    keeps the upper 8 bits). Orientation tags (EXIF) are obeyed; transparent parts become black; of the further
+    pictures that telephones put into a JPEG, nothing is taken. DICOM: see `lungcare.dicom.decode_dicom`.
     Raises FilmError with the code that says what is wrong.
     """
     if not data:
         raise FilmError("empty_file")
-    file_class = _file_class(data)
+
+    def check_size(width: int, height: int, share: float) -> None:
+        limit = share * max_pixels
+        if width * height > limit:
+            raise FilmError("too_many_pixels", megapixels=f"{limit / 1e6:.3g}")
+        if min(width, height) < MIN_SIDE:
+            raise FilmError("too_small", width=width, height=height, limit=MIN_SIDE)
+
     try:
+        if is_dicom(data):
+            return Radiograph(decode_dicom(data, max_pixels, check_size))
         # Opened by its class and not by Image.open, whose limit of pixels is not ours.
-        with file_class(io.BytesIO(data)) as image:
-            _check(image, max_pixels)
+        with _file_class(data)(_Metered(data)) as image:
+            check_size(image.width, image.height, _share(image, data))
+            _check_pages(image)
             image.load()
-            return Radiograph(_grey(_upright(image), deep=_is_deep_png(data)))
-    except (FilmError, MemoryError):
+            return Radiograph(_pixels(image, is_deep=_is_deep_png(data)))
+    except (FilmError, MemoryError, ImportError):
         raise
     except Exception as error:  # Pillow raises nearly anything on damaged bytes
+        if _is_unsupported(error):
+            raise FilmError("unsupported_pixels", what=_file_class(data).format) from error
         raise FilmError("damaged_file") from error
 
 
@@ -97,6 +129,19 @@ def network_input(radiograph: Radiograph, size: int) -> np.ndarray:
     return square(radiograph.pixels, size)[..., np.newaxis] * np.float32(255)
 
 
+class _Metered(io.BytesIO):
+    """Bytes that count how often they are asked for. Raises FilmError when that is more than any film needs."""
+
+    reads = 0
+
+    def read(self, size: int | None = -1) -> bytes:
+        """As of any file."""
+        self.reads += 1
+        if self.reads > _MAX_READS:
+            raise FilmError("too_costly")
+        return super().read(size)
+
+
 def _file_class(data: bytes) -> type[Image.Image]:
     """What opens these bytes, by their signature; the name of the file does not count."""
     if data.startswith(b"\x89PNG\r\n\x1a\n"):
@@ -105,6 +150,10 @@ def _file_class(data: bytes) -> type[Image.Image]:
         return JpegImageFile
     if data.startswith(b"RIFF") and data[8:12] == b"WEBP":
         return WebPImageFile
+    if data.startswith((b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")):
+        return TiffImageFile
+    if data.startswith(b"BM") and int.from_bytes(data[14:18], "little") in _BMP_HEADERS:
+        return BmpImageFile
     raise FilmError("unsupported_format")
 
 
@@ -113,39 +162,108 @@ def _is_deep_png(data: bytes) -> bool:
     return data.startswith(b"\x89PNG") and data[24] == 16
 
 
-def _check(image: Image.Image, max_pixels: int) -> None:
-    """Refuse what the header already shows to be no film that we take."""
-    if image.width * image.height > max_pixels:
-        raise FilmError("too_many_pixels", megapixels=f"{max_pixels / 1e6:g}")
-    if min(image.size) < MIN_SIDE:
-        raise FilmError("too_small", width=image.width, height=image.height, limit=MIN_SIDE)
-    if getattr(image, "n_frames", 1) > 1:
-        raise FilmError("several_images", count=image.n_frames)
+def _is_unsupported(error: Exception) -> bool:
+    """Whether Pillow says that it does not know this kind of pixels, rather than that the bytes are damaged."""
+    return str(error).startswith(("unknown pixel mode", "Unsupported BMP", "unknown data organization"))
 
 
-def _upright(image: Image.Image) -> Image.Image:
-    """Turn as the EXIF tag says; a tag that cannot be read counts as none."""
+def _share(image: Image.Image, data: bytes) -> float:
+    """The share of the limit of pixels that counts for such an image."""
+    if isinstance(image, WebPImageFile):
+        return _SHARE_OF_WEBP
+    if isinstance(image, JpegImageFile):
+        return _SHARE_OF_PROGRESSIVE_JPEG if jpeg_header(data).is_progressive else 1
+    return _SHARE_OF_32_BITS if image.mode in ("I", "F") else 1
+
+
+def _check_pages(image: Image.Image) -> None:
+    """Refuse several pictures in one file, moving or not; no more than _MAX_PAGES are counted."""
+    if isinstance(image, TiffImageFile):
+        # Pillow's own count takes ever longer with every page.
+        count = 1 + sum(1 for _ in _further_pages(image))
+        image.seek(0)
+    else:
+        count = getattr(image, "n_frames", 1)
+    if count > 1:
+        raise FilmError("several_images", count=count)
+
+
+def _further_pages(image: TiffImageFile) -> Iterator[int]:
+    for page in range(1, _MAX_PAGES):
+        try:
+            image.seek(page)
+        except EOFError:
+            return
+        yield page
+
+
+def _orientation(image: Image.Image) -> int | None:
+    """What the EXIF tag says; a tag that cannot be read counts as none. Pillow turns TIFF by itself."""
+    if isinstance(image, TiffImageFile):
+        return None
     try:
-        orientation = image.getexif().get(ExifTags.Base.Orientation)
+        return image.getexif().get(ExifTags.Base.Orientation)
     except Exception:  # noqa: BLE001 as many errors as there are ways to damage EXIF
-        return image
-    return image.transpose(_UPRIGHT[orientation]) if orientation in _UPRIGHT else image
+        return None
 
 
-def _grey(image: Image.Image, deep: bool) -> np.ndarray:
-    """Pillow image of any mode -> float32 (height, width), 0 to 1."""
-    if image.mode.startswith("I"):
-        return _stretched(np.asarray(image, dtype=np.float32))
-    if image.has_transparency_data:
-        image = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", image.size, "black"), image)
-    levels = np.asarray(image.convert("L"), dtype=np.float32)
-    return _stretched(levels) if deep else levels / np.float32(255)
+def _pixels(image: Image.Image, is_deep: bool) -> np.ndarray:
+    """Loaded image of any mode -> float32 (height, width), 0 to 1, upright. Closes the image, to free its memory.
+
+    is_deep: whether 8-bit levels come from 16 bits and are to be stretched.
+    """
+    upright = _UPRIGHT.get(_orientation(image))
+    if image.mode in _DEEP_MODES:
+        if upright is not None:
+            image = image.transpose(upright)
+        return _deep(image)
+    grey = _grey(image)
+    if grey is not image:
+        image.close()
+    if upright is not None:
+        grey = grey.transpose(upright)
+    if is_deep:
+        return _stretched(np.asarray(grey), 255)
+    pixels = np.asarray(grey).astype(np.float32)
+    pixels /= np.float32(255)
+    return pixels
 
 
-def _stretched(levels: np.ndarray) -> np.ndarray:
-    """More than 8 bits -> 0 to 1 between the percentiles; an even film becomes black."""
-    low, high = np.percentile(levels, PERCENTILES)
-    if high <= low:
-        return np.zeros_like(levels)
-    return np.clip((levels - low) / (high - low), 0, 1).astype(np.float32)
+def _grey(image: Image.Image) -> Image.Image:
+    """Image of up to 8 bits -> mode L. What is transparent becomes black."""
+    if not image.has_transparency_data:
+        return image if image.mode == "L" else image.convert("L")
+    grey = Image.new("L", image.size)
+    rows = max(1, _STRIP_PIXELS // image.width)
+    for top in range(0, image.height, rows):
+        strip = image.crop((0, top, image.width, min(top + rows, image.height))).convert("RGBA")
+        grey.paste(Image.alpha_composite(Image.new("RGBA", strip.size, "black"), strip).convert("L"), (0, top))
+    return grey
+
+
+def _deep(image: Image.Image) -> np.ndarray:
+    """Image of 16 or 32 bits -> float32 (height, width), 0 to 1, stretched."""
+    pixels = np.asarray(image)
+    is_inverted = isinstance(image, TiffImageFile) and image.tag_v2.get(_TIFF_PHOTOMETRIC) == _WHITE_IS_ZERO
+    image.close()
+    if pixels.dtype.itemsize == 2:
+        pixels = _stretched(pixels.astype(np.uint16, copy=False), 65535)
+    else:
+        pixels = _stretched_32_bits(pixels)
+    return 1 - pixels if is_inverted else pixels
+
+
+def _stretched(pixels: np.ndarray, top: int) -> np.ndarray:
+    """Unsigned integers up to `top` -> 0 to 1 between the percentiles; an even film becomes black."""
+    values = np.arange(top + 1, dtype=np.float64)
+    return levels.looked_up(pixels, levels.stretched(values, *levels.spanned(values, levels.counts(pixels, top))))
+
+
+def _stretched_32_bits(pixels: np.ndarray) -> np.ndarray:
+    """Integers or floats of 32 bits -> 0 to 1 between the percentiles; what is no number becomes black."""
+    pixels = pixels.astype(np.float32)
+    finite = np.isfinite(pixels)
+    if not finite.all():
+        pixels[~finite] = pixels[finite].min() if finite.any() else 0
+    low, high = np.percentile(pixels, levels.PERCENTILES)
+    return levels.stretched(pixels, np.float32(low), np.float32(high))

@@ -16,8 +16,18 @@ STATUS_BY_CODE = {
     "several_images": 400,
     "file_too_large": 413,
     "too_many_pixels": 413,
+    "too_costly": 413,
     "unsupported_format": 415,
+    "unsupported_pixels": 415,
+    "no_image": 422,
+    "wrong_modality": 422,
+    "wrong_body_part": 422,
+    "wrong_view": 422,
     "too_small": 422,
+    "too_dark": 422,
+    "too_bright": 422,
+    "no_contrast": 422,
+    "nearly_empty": 422,
 }
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from lungcare import gate
 from lungcare.bundle import Bundle, open_bundle
 from lungcare.calibration import calibrated
 from lungcare.conditions import CODES
@@ -65,7 +66,9 @@ class Reader:
         limit = self.settings.max_bytes
         if len(data) > limit:
             raise FilmError("file_too_large", megabytes=f"{limit / 1e6:g}")
-        return network_input(decode(data, self.settings.max_pixels), self._size)
+        radiograph = decode(data, self.settings.max_pixels)
+        gate.check(radiograph)
+        return network_input(radiograph, self._size)
 
     def prepare_file(self, path: str | Path) -> np.ndarray:
         """`prepare` for the file at `path`, of which no more is read than the largest film has."""

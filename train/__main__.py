@@ -82,6 +82,12 @@ def _publish(options: argparse.Namespace) -> None:
     print(f"{bundle.card.tag} is published in {bundle.folder} and in the model store.")
 
 
+def _quality(options: argparse.Namespace) -> None:
+    from train.quality import as_text, measure
+
+    print(as_text(measure(options.data)))
+
+
 def _add_recipe(parser: argparse.ArgumentParser) -> None:
     """The options that name a run and its recipe."""
     parser.add_argument("--network", default="thesis-cnn4", help="recipe: a name in train/recipes or a .toml file")
@@ -133,6 +139,10 @@ def _parser() -> argparse.ArgumentParser:
     publish.add_argument("--name", help="name of the bundle, as in models/<name> (default: that of the run's folder)")
     publish.add_argument("--version", help="x.y.z (default: the next one when anything changed)")
     publish.set_defaults(command=_publish)
+
+    quality = commands.add_parser("quality", help="say how many real films the rules of quality would refuse")
+    quality.add_argument("data", type=Path, metavar="DATA", help="the films of train/split.csv.gz, with manifest.csv")
+    quality.set_defaults(command=_quality)
     return parser
 
 

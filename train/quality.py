@@ -47,7 +47,9 @@ def measure(data: Path, split: Path = SPLIT) -> list[Row]:
                 tallies[part, source][code] += 1
     return [
         Row(part, source, tally.total(), Counter({code: count for code, count in tally.items() if code}))
-        for (part, source), tally in sorted(tallies.items(), key=lambda item: (item[0][0], item[0][1] == "all", item[0]))
+        for (part, source), tally in sorted(
+            tallies.items(), key=lambda item: (item[0][0], item[0][1] == "all", item[0])
+        )
     ]
 
 
@@ -57,7 +59,9 @@ def as_text(rows: list[Row]) -> str:
     for row in rows:
         rules = ", ".join(f"{code} {count}" for code, count in sorted(row.refused.items()))
         refused = row.refused.total()
-        lines.append(f"{row.part:10} {row.source:18} {row.films:6} {refused:7} {100 * row.share:6.2f}%  {rules}".rstrip())
+        lines.append(
+            f"{row.part:10} {row.source:18} {row.films:6} {refused:7} {100 * row.share:6.2f}%  {rules}".rstrip()
+        )
     over = [row for row in rows if row.share > (MOST_OF_ALL if row.source == "all" else MOST_OF_A_SOURCE)]
     names = ", ".join(f"{row.source} ({row.part})" for row in over) or "none"
     lines.append(f"above {MOST_OF_ALL:.1%} of a part or {MOST_OF_A_SOURCE:.0%} of a source: {names}")

@@ -1,10 +1,21 @@
-"""Cards -> the figures in the README, between two markers."""
+"""Cards and results -> the figures in README and docs/EXPERIMENTS.md."""
 
+import json
 import re
 from pathlib import Path
 
 from lungcare.bundle import Bundle, Card
 
+EXPERIMENTS = """# Experiments
+
+Written by `python -m train leave-out SOURCE…` from `docs/results/*.json`; 95 % intervals by
+bootstrap over groups.
+
+## Sources left out
+
+A run without some sources, scored on all films of these: the nearest thing to a new hospital. AUC is that of
+p(disease) / (p(disease) + p(normal)), films of one source only.
+"""
 BEGIN, END = "<!-- quality:begin -->", "<!-- quality:end -->"
 
 
@@ -31,6 +42,28 @@ def quality(models: Path) -> str:
     return "\n".join(lines)
 
 
+def write_experiments(results: Path, page: Path) -> None:
+    """Write docs/EXPERIMENTS.md from the files in docs/results."""
+    page.write_text(f"{EXPERIMENTS}\n{left_out(results)}\n")
+
+
+def left_out(results: Path) -> str:
+    """What each run says of the sources that it was not trained on, as a Markdown table."""
+    lines = ["| run | trained on | left out | figure | value |", "|---|---|---|---|---|"]
+    for path in sorted(results.glob("leave-out-*.json")):
+        told = json.loads(path.read_text())
+        recipe = told["recipe"]
+        sizes = ", then ".join(str(size) for _, size in recipe["sizes"])
+        views = f"{told['epochs'] * recipe['steps'] * recipe['batch']:,} views of " if recipe["steps"] else ""
+        shown = f"{views}{told['training_films']:,} films, {sizes} px"
+        gone = f"{', '.join(told['left_out'])}, and {told['left_out_beside']} films near-alike to theirs"
+        figures = {f"AUC {name}": figure for name, figure in told["inside"].items()}
+        figures |= {f"{name}, read as such": cell["accuracy"] for name, cell in told["by_source"].items()}
+        for name, figure in figures.items():
+            lines.append(f"| {path.stem.removeprefix('leave-out-')} | {shown} | {gone} | {name} | {_figure(figure)} |")
+    return "\n".join(lines)
+
+
 def _rows(cards: list[Card]) -> list[tuple[str, list[str]]]:
     test, official = _part(cards, "test"), _part(cards, "official")
     external = _part(cards, "external")
@@ -41,6 +74,8 @@ def _rows(cards: list[Card]) -> list[tuple[str, list[str]]]:
             for code in cards[0].conditions
         ),
     ]
+    held = [part.get("calibration", {}).get("after") for part in test]
+    rows.append(("Expected calibration error, test films", [f"{told['ece']:.3f}" if told else "" for told in held]))
     inside = sorted({name for part in test for name in part.get("inside", {})})
     for name in inside:
         if not name.startswith("pneumothorax") or name.endswith("archive"):

@@ -3,19 +3,20 @@
 import json
 from pathlib import Path
 
+from train.document import write_experiments
 from train.evaluate import read
 from train.fit import HISTORY, NETWORK, fit, training_films
 from train.measure import by_source, inside
 from train.prepare import open_prepared
 from train.recipe import Recipe
 
-RESULTS = Path(__file__).resolve().parent.parent / "docs" / "results"
+DOCS = Path(__file__).resolve().parent.parent / "docs"
 
 
-def leave_out(recipe: Recipe, sources: tuple[str, ...], prepared: Path, run: Path, results: Path = RESULTS) -> dict:
+def leave_out(recipe: Recipe, sources: tuple[str, ...], prepared: Path, run: Path, docs: Path = DOCS) -> dict:
     """Train without `sources`, and without films of other sources in a group with theirs; score on all their films.
 
-    An interrupted run goes on. Writes results/leave-out-<run>.json and returns what it says.
+    An interrupted run goes on. Writes docs/results/leave-out-<run>.json and docs/EXPERIMENTS.md, and returns what the first says.
     """
     recipe = recipe.model_copy(update={"leave_out": sources})
     fit(recipe, prepared, run, resume=True)
@@ -32,6 +33,8 @@ def leave_out(recipe: Recipe, sources: tuple[str, ...], prepared: Path, run: Pat
         "by_source": by_source(readings),
         "inside": inside(readings),
     }
+    results = docs / "results"
     results.mkdir(parents=True, exist_ok=True)
     (results / f"leave-out-{run.name}.json").write_text(json.dumps(result, indent=1) + "\n")
+    write_experiments(results, docs / "EXPERIMENTS.md")
     return result

@@ -1,7 +1,9 @@
+import pytest
+
 from lungcare.bundle import MODELS, Bundle
 from tests.conftest import ROOT
 from train import split as splits
-from train.document import BEGIN, END, quality
+from train.document import BEGIN, END, quality, write_experiments
 from train.manifest import read_films
 
 
@@ -15,3 +17,12 @@ def test_published_models_were_trained_on_the_recorded_split(films):
     known = {recorded.checksum, splits.balanced(recorded, 2500, seed=0).checksum}
     for card in MODELS.glob("*/card.json"):
         assert Bundle(card.parent).card.data["split"] in known
+
+
+def test_the_experiments_say_what_the_results_say(tmp_path):
+    page = tmp_path / "EXPERIMENTS.md"
+    write_experiments(ROOT / "docs" / "results", page)
+    written = ROOT / "docs" / "EXPERIMENTS.md"
+    if not written.exists():
+        pytest.skip("no experiment was run yet")
+    assert written.read_text() == page.read_text()

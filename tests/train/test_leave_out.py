@@ -31,9 +31,11 @@ def prepared_sources(tmp_path, monkeypatch):
 def test_scores_on_the_sources_left_out(prepared_sources, tmp_path, monkeypatch):
     monkeypatch.setattr(measure, "RESAMPLES", 20)
     recipe = read_recipe("thesis-cnn4", sizes=[[0, 32]], blocks=1, batch=8, epochs=1)
-    result = leave_out(recipe, ("two",), prepared_sources, tmp_path / "run", tmp_path / "results")
+    result = leave_out(recipe, ("two",), prepared_sources, tmp_path / "run", tmp_path / "docs")
     assert set(result["by_source"]) == {"normal/two", "tuberculosis/two"}
     assert result["inside"]["tuberculosis in two"]["films"] == 16
-    assert json.loads((tmp_path / "results" / "leave-out-run.json").read_text()) == result
+    assert json.loads((tmp_path / "docs" / "results" / "leave-out-run.json").read_text()) == result
+    page = (tmp_path / "docs" / "EXPERIMENTS.md").read_text()
+    assert "AUC tuberculosis in two" in page
     run = json.loads((tmp_path / "run" / "run.json").read_text())
     assert {name.split("/")[1] for name in run["films"]} == {"one"}

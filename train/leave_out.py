@@ -16,7 +16,7 @@ DOCS = Path(__file__).resolve().parent.parent / "docs"
 def leave_out(recipe: Recipe, sources: tuple[str, ...], prepared: Path, run: Path, docs: Path = DOCS) -> dict:
     """Train without `sources`, and without films of other sources in a group with theirs; score on all their films.
 
-    An interrupted run goes on. Writes docs/results/leave-out-<run>.json and docs/EXPERIMENTS.md, and returns what the first says.
+    An interrupted run goes on. Writes docs/results/leave-out-<run>.json, returns what it says, and docs/EXPERIMENTS.md.
     """
     recipe = recipe.model_copy(update={"leave_out": sources})
     fit(recipe, prepared, run, resume=True)

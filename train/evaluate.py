@@ -96,23 +96,30 @@ def read(network_file: Path, size: int, data: Path, films: list[Placed]) -> Read
 def as_text(results: dict) -> str:
     """The results as a readable table."""
     lines = []
-    for part, figures in results["parts"].items():
-        lines += [f"\n== {part}: {figures['films']} films", f"{'':<16}precision  recall     F1   films"]
-        for name, row in figures["report"].items():
-            lines.append(
-                f"{name:<16}{row['precision']:>9.3f}{row['recall']:>8.3f}{row['f1-score']:>7.3f}{row['support']:>8}"
-            )
-        for name in ("accuracy", "balanced_accuracy", "normal_or_not"):
-            lines.append(f"{name:<54}{interval(figures[name])}")
-        for moment, told in figures["calibration"].items():
-            lines.append(f"calibration {moment}: ECE {told['ece']:.3f}, Brier {told['brier']:.3f}")
-        for code, figure in figures["auc"].items():
-            lines.append(f"{'AUC ' + code:<54}{interval(figure)}")
-        lines += [*pair_lines(figures["inside"]), "", f"{'is / read as':<16}" + "".join(f"{c[:12]:>14}" for c in CODES)]
-        for code, row in zip(CODES, figures["confusion"], strict=True):
-            lines.append(f"{code:<16}" + "".join(f"{count:>14}" for count in row))
-        lines += ["", *source_lines(figures["by_source"])]
+    for part, told in results["parts"].items():
+        lines += [*figure_lines(part, told), *pair_lines(told["inside"])]
+        for moment, held in told["calibration"].items():
+            lines.append(f"{'calibration ' + moment:<54}ECE {held['ece']:.3f}, Brier {held['brier']:.3f}")
+        lines += ["", *source_lines(told["by_source"])]
+        for source, own in told["sources"].items():
+            lines += figure_lines(f"{part}, {source}", own)
     return "\n".join(lines)
+
+
+def figure_lines(title: str, told: dict) -> list[str]:
+    """Classification report, confusion matrix, accuracy and AUC of some films."""
+    lines = [f"\n== {title}: {told['films']} films", f"{'':<16}precision  recall     F1   films"]
+    for name, row in told["report"].items():
+        lines.append(
+            f"{name:<16}{row['precision']:>9.3f}{row['recall']:>8.3f}{row['f1-score']:>7.3f}{row['support']:>8}"
+        )
+    lines += ["", f"{'is / read as':<16}" + "".join(f"{code:>14}" for code in CODES)]
+    for code, row in zip(CODES, told["confusion"], strict=True):
+        lines.append(f"{code:<16}" + "".join(f"{count:>14}" for count in row))
+    lines.append("")
+    for name in ("accuracy", "balanced_accuracy", "normal_or_not"):
+        lines.append(f"{name:<54}{interval(told[name])}")
+    return lines + [f"{'AUC ' + code:<54}{interval(figure)}" for code, figure in told["auc"].items()]
 
 
 def source_lines(table: dict) -> list[str]:

@@ -101,18 +101,29 @@ def auc_against_normal(code: str) -> Statistic:
 
 
 def part_figures(readings: Readings) -> dict:
-    """All figures of a part that holds several classes: overall, by source, and inside sources and archives."""
-    names = [code for i, code in enumerate(CODES) if (readings.labels == i).any()]
+    """All figures of a part: overall, for each source, by class and source, and inside sources and archives."""
+    sources = sorted({p.film.source for p in readings.films})
+    return {
+        **figures(readings),
+        "sources": {
+            source: figures(readings.where(lambda p, source=source: p.film.source == source)) for source in sources
+        },
+        "by_source": by_source(readings),
+        "inside": inside(readings),
+    }
+
+
+def figures(readings: Readings) -> dict:
+    """Accuracy, AUC of each class against the others, classification report and confusion of some films."""
+    present = [code for i, code in enumerate(CODES) if (readings.labels == i).any()]
     return {
         "films": len(readings.films),
         "accuracy": with_interval(readings, accuracy),
         "balanced_accuracy": with_interval(readings, balanced_accuracy),
         "normal_or_not": with_interval(readings, normal_or_not),
-        "auc": {code: with_interval(readings, auc_of(code)) for code in names if len(names) > 1},
+        "auc": {code: with_interval(readings, auc_of(code)) for code in present if len(present) > 1},
         "report": report(readings),
         "confusion": confusion_matrix(readings.labels, readings.findings, labels=range(len(CODES))).tolist(),
-        "by_source": by_source(readings),
-        "inside": inside(readings),
     }
 
 

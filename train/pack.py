@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -29,7 +28,7 @@ def check_and_pack(data: Path, films: list[Film], size: int, folder: Path) -> tu
     pack = np.lib.format.open_memmap(unfinished, "w+", np.uint8, (len(films), size, size))
     thumbnails = np.zeros((len(films), SIDE, SIDE), np.uint8)
     checksums, unreadable = [], {}
-    with ProcessPoolExecutor(os.process_cpu_count() if hasattr(os, "process_cpu_count") else os.cpu_count()) as pool:
+    with ProcessPoolExecutor() as pool:
         work = pool.map(partial(_one, data, size), [film.file for film in films], chunksize=32)
         for index, result in enumerate(tqdm(work, total=len(films), desc="reading films", unit="film", disable=None)):
             checksum, packed, thumbnail, reason = result

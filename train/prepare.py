@@ -7,7 +7,7 @@ from pathlib import Path
 from train import split as splits
 from train.duplicates import exact_copies, joined_groups, near_pairs
 from train.manifest import DataError, Film, read_films
-from train.pack import check_and_pack, open_pack
+from train.pack import check_and_pack
 
 log = logging.getLogger(__name__)
 
@@ -68,9 +68,6 @@ def open_prepared(folder: Path) -> tuple[splits.Split, Path]:
         raise DataError(f"{folder} holds no prepared films. Run `python -m train prepare --data DATA --out {folder}`.")
     data = Path(json.loads((folder / ORIGIN).read_text())["data"])
     return splits.read(folder / SPLIT, read_films(data)), data
-
-
-__all__ = ["open_pack", "open_prepared", "prepare"]
 
 
 def _exact(films: list[Film], checksums: list[str], unreadable: dict[int, str]) -> tuple[set[int], set[int]]:

@@ -183,9 +183,8 @@ def _optimizer(recipe: Recipe, steps: int) -> keras.optimizers.Optimizer:
             recipe.rate * (0.02 if warmup else 1), total - warmup, 0.01, warmup_target=recipe.rate, warmup_steps=warmup
         )
     average = {"use_ema": True, "ema_momentum": recipe.average} if recipe.average else {}
-    optimizer = keras.optimizers.AdamW(rate, weight_decay=recipe.weight_decay, **average)
-    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
-    return optimizer
+    # Weights of every kind decay: Keras does not save which ones are spared, so a resumed run would differ.
+    return keras.optimizers.AdamW(rate, weight_decay=recipe.weight_decay, **average)
 
 
 def _copy_averages(network: keras.Model, judged: keras.Model) -> None:

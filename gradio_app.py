@@ -1,44 +1,49 @@
-"""The page: its screens and events, and nothing else."""
+"""The page: its screens and what they call, and nothing else."""
 
+import base64
 import logging
 import os
-import tempfile
+import threading
+import time
 from collections.abc import Callable
-from pathlib import Path
+from datetime import date
+from functools import wraps
+from typing import Any
 from uuid import uuid4
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 import gradio as gr
-from fastapi import FastAPI
+from fastapi import FastAPI, Response
+from gradio.data_classes import DataWithFiles
 
-from lungcare import markup, preview
+from lungcare import batch, markup, preview, screens
 from lungcare.api import PAGE, PAGES, Failure
-from lungcare.examples import Example, examples
+from lungcare.examples import examples
 from lungcare.film import decode
-from lungcare.language import preferred
+from lungcare.quality import quality
 from lungcare.reader import Reader
-from lungcare.reading import Refusal
-from lungcare.words import LANGUAGES, say, sentences
+from lungcare.reading import Reading, Refusal
+from lungcare.report import report
+from lungcare.words import LANGUAGES, say
 
-PICTURE_SIDE = 640
-THUMBNAIL_SIDE = 240
-FORGET_AFTER_SECONDS = 600
+PICTURE_SIDE = 1280
+FORGET_AFTER_SECONDS = 60
 
 logger = logging.getLogger("lungcare.page")
 
 
 def mount(app: FastAPI, reader: Reader) -> None:
     """Put the page into an app, at /ui. Both are served by the same process, and read with the same reader."""
-    words = gr.I18n(**{language: sentences(language) for language in LANGUAGES})
+    # Films come to the page's own functions, in memory; Gradio's route that would write them to the disk is closed.
+    app.add_api_route(f"{PAGE}/gradio_api/upload", _closed, methods=["POST"])
     gr.mount_gradio_app(
         app,
-        Page(reader, words).blocks.queue(default_concurrency_limit=reader.settings.threads, max_size=64),
+        Page(reader).blocks,
         path=PAGE,
-        theme=_theme(),
-        css=(PAGES / "page.css").read_text(encoding="utf-8"),
-        i18n=words,
+        theme=gr.themes.Base(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"]),
+        head=screens.head(),
         max_file_size=reader.settings.max_bytes,
         footer_links=[],
         run_history=False,
@@ -51,104 +56,122 @@ def mount(app: FastAPI, reader: Reader) -> None:
 
 
 class Page:
-    """One screen: a film goes in on the left, its reading stands on the right.
+    """All screens as one component of Gradio, and the three functions that they call.
 
-    words: the sentences of lungcare.words, which the browser chooses by its language.
+    What a function is sent holds a film in `files`, or the number of an example in `data`; nothing of it is kept.
     """
 
-    def __init__(self, reader: Reader, words: gr.I18n):
+    def __init__(self, reader: Reader):
         self.reader = reader
-        self.words = words
-        offered = examples(reader.settings.examples or reader.bundle.folder / "examples")
+        self.quality = quality(reader.bundle.card)
+        self.examples = examples(reader.settings.examples or reader.bundle.folder / "examples")
+        self._places = threading.BoundedSemaphore(reader.settings.threads)
         forget = (FORGET_AFTER_SECONDS, FORGET_AFTER_SECONDS)
-        with gr.Blocks(title="LungCare", analytics_enabled=False, delete_cache=forget) as self.blocks:
-            gr.Markdown("# LungCare")
-            gr.Markdown(words("page.about"))
-            gr.Markdown(words("notice"), elem_id="lc-notice")
-            with gr.Row():
-                with gr.Column(scale=2, min_width=280):
-                    film = never_fetching(gr.File(label=words("page.film"), type="filepath", height=190))
-                    gr.Markdown(words("page.formats"), elem_id="lc-formats")
-                with gr.Column(scale=3, min_width=280):
-                    result = gr.HTML(elem_id="lc-result")
-            buttons = self._example_buttons(offered) if offered else []
-            gr.Markdown(words("page.help"), elem_id="lc-help")
+        with gr.Blocks(title="LungCare", analytics_enabled=False, delete_cache=forget, fill_width=True) as self.blocks:
+            gr.HTML(
+                screens.page(reader.bundle.card, self.examples, reader.settings),
+                js_on_load=(PAGES / "page.js").read_text(encoding="utf-8"),
+                apply_default_css=False,
+                server_functions=[_served(self.read), _served(self.row), _served(self.picture)],
+            )
 
-            film.upload(self.read_upload, film, [result, film], api_name="read", show_progress_on=result)
-            for button, example in zip(buttons, offered, strict=True):
-                button.click(self._example_reader(example), None, result, show_progress_on=result, api_name=False)
-            self.blocks.load(self.greet, None, result, show_progress="hidden", queue=False, api_name=False)
+    def read(self, sent: DataWithFiles) -> dict[str, Any]:
+        """Read a film: the HTML of the result, one line to be spoken, and the reading as data."""
 
-    def greet(self, request: gr.Request) -> str:
-        """What stands in the place of the reading before there is one."""
-        return markup.waiting(_language(request))
-
-    def read_upload(self, path: str | None, request: gr.Request) -> tuple[str, None]:
-        """Read the film that was sent and delete its file; the place for files is free for the next one."""
-        if path is None:
-            return self.greet(request), None
-        data = Path(path).read_bytes()
-        Path(path).unlink()
-        return self._answer(data, _language(request)), None
-
-    def _example_buttons(self, offered: list[Example]) -> list[gr.Button]:
-        """One button with a picture for each example."""
-        gr.Markdown(self.words("page.examples"))
-        with tempfile.TemporaryDirectory() as folder, gr.Row(elem_id="lc-examples"):
-            buttons = []
-            for number, example in enumerate(offered):
-                icon = Path(folder) / f"{number}.jpg"
-                icon.write_bytes(preview.jpeg(decode(example.path.read_bytes()), THUMBNAIL_SIDE))
-                label = self.words(f"condition.{example.condition}")
-                buttons.append(gr.Button(label, icon=icon, elem_classes="lc-example"))
-        return buttons
-
-    def _example_reader(self, example: Example) -> Callable[[gr.Request], str]:
-        """What a click on an example does: it is read like any other film."""
-
-        def read_example(request: gr.Request) -> str:
-            return self._answer(example.path.read_bytes(), _language(request))
-
-        return read_example
-
-    def _answer(self, data: bytes, language: str) -> str:
-        """The reading of a film as HTML, or why there is none."""
-        try:
-            answer = self.reader.read(data, language)
-            if isinstance(answer, Refusal):
-                return markup.refusal(answer, language)
+        def answer() -> dict[str, Any]:
+            data = self._film(sent)
+            start = time.perf_counter()
+            reading = self._judged(data)
+            seconds = time.perf_counter() - start
+            if not isinstance(reading, Reading):
+                return {"html": markup.refusal(reading), "spoken": "", "reading": None}
             picture = preview.jpeg(decode(data, self.reader.settings.max_pixels), PICTURE_SIDE)
-            return markup.reading(answer, picture, language)
+            return {
+                "html": markup.reading(reading, picture, seconds, self.quality),
+                "spoken": markup.spoken(reading),
+                "reading": reading.model_dump(),
+            }
+
+        return self._safely(answer, lambda failures: {"html": markup.failure(failures), "spoken": "", "reading": None})
+
+    def row(self, sent: DataWithFiles) -> dict[str, Any]:
+        """Read one film of several: its cells in the page's table, and its row of CSV after the name of the file."""
+
+        def answer() -> dict[str, Any]:
+            reading = self._judged(self._film(sent))
+            result = reading if isinstance(reading, Reading) else reading[LANGUAGES[0]]
+            return {"cells": markup.cells(reading), "row": batch.table_row("", result)[1:]}
+
+        def failed(failures: dict[str, Failure]) -> dict[str, Any]:
+            code = failures[LANGUAGES[0]].code
+            row = ["failed", code, *[""] * (len(batch.COLUMNS) - 4), self.reader.tag]
+            return {"cells": markup.cells(failures), "row": row}
+
+        return self._safely(answer, failed)
+
+    def picture(self, sent: DataWithFiles) -> str:
+        """The picture of a film's reading to save: a PNG in base64. Raises ValueError for what cannot be read."""
+        data = self._film(sent)
+        reading = self._judged(data)
+        if not isinstance(reading, Reading):
+            raise ValueError("there is no picture of a refusal")
+        language = sent.data.get("language")
+        day = _day(sent.data.get("date", ""))
+        radiograph = decode(data, self.reader.settings.max_pixels)
+        chosen = language if language in LANGUAGES else LANGUAGES[0]
+        return base64.b64encode(report(reading, radiograph, self.quality, day, chosen)).decode()
+
+    def _film(self, sent: DataWithFiles) -> bytes:
+        """The bytes of the film that was sent, or of the example that was chosen."""
+        if sent.files:
+            return sent.files[0][1]
+        if "example" in sent.data:
+            return self.examples[int(sent.data["example"])].path.read_bytes()
+        return b""
+
+    def _judged(self, data: bytes) -> Reading | dict[str, Refusal]:
+        """The reading of a film, or its refusal in every language. No more films at once than the settings say."""
+        with self._places:
+            first = self.reader.read(data, LANGUAGES[0])
+            if isinstance(first, Reading):
+                return first
+            return {LANGUAGES[0]: first} | {code: self.reader.read(data, code) for code in LANGUAGES[1:]}
+
+    def _safely(self, answer: Callable[[], dict], failed: Callable[[dict[str, Failure]], dict]) -> dict[str, Any]:
+        """The answer; or, where something of ours went wrong, what `failed` makes of that, and the cause in the log."""
+        try:
+            return answer()
         except Exception:
             request_id = uuid4().hex[:16]
             logger.exception("Request %s failed", request_id)
-            advice = say("failure.advice", language, request_id=request_id)
-            answer = Failure(message=say("failure.message", language), advice=advice, request_id=request_id)
-            return markup.failure(answer, language)
+            return failed({language: _failure(request_id, language) for language in LANGUAGES})
 
 
-def never_fetching(place: gr.File) -> gr.File:
-    """The same place for a file, which takes what a browser sends and refuses to fetch an address in its stead."""
-    take = place.async_move_resource_to_block_cache
+def _served(method: Callable) -> Callable:
+    """A method as the plain function that Gradio wants, which marks its functions with an attribute."""
 
-    async def take_upload(resource: str | Path | None) -> str | None:
-        if str(resource).startswith(("http:", "https:")):
-            raise gr.Error("Send a file, not an address.", print_exception=False)
-        return await take(resource)
+    @wraps(method)
+    def function(sent: Any) -> Any:
+        return method(sent if isinstance(sent, DataWithFiles) else DataWithFiles(data={}, files=[]))
 
-    place.async_move_resource_to_block_cache = take_upload
-    return place
+    return function
 
 
-def _language(request: gr.Request) -> str:
-    return preferred(request.headers.get("accept-language"))
-
-
-def _theme() -> gr.Theme:
-    """Calm, and in the fonts that the reader's system has."""
-    return gr.themes.Soft(
-        primary_hue="sky",
-        neutral_hue="slate",
-        font=["system-ui", "sans-serif"],
-        font_mono=["ui-monospace", "monospace"],
+def _failure(request_id: str, language: str) -> Failure:
+    return Failure(
+        message=say("failure.message", language),
+        advice=say("failure.advice", language, request_id=request_id),
+        request_id=request_id,
     )
+
+
+def _day(text: str) -> date:
+    """The visitor's own day, so that a picture saved at night is not dated a day early; else the server's."""
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        return date.today()
+
+
+def _closed() -> Response:
+    return Response(status_code=404)

@@ -7,7 +7,7 @@ from fastapi import FastAPI, Request
 from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse
 from pydantic import BaseModel, Field
 
-from lungcare import api
+from lungcare import api, screens
 from lungcare.bundle import Bundle, open_bundle
 from lungcare.guard import Guard
 from lungcare.language import preferred
@@ -50,6 +50,11 @@ class LungCare:
 
         self.reader = Reader(Bundle(self.model.path), settings)
         gradio_app.mount(web, self.reader)
+        web.add_api_route(api.MODEL, self.card, methods=["GET"], response_class=HTMLResponse)
+
+    def card(self) -> str:
+        """The card of the model that is served, for people."""
+        return screens.model_page(self.reader.bundle.card)
 
     @bentoml.api(route=api.CLASSIFY)
     def classify(self, film: Path, ctx: bentoml.Context) -> Reading:

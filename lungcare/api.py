@@ -19,6 +19,7 @@ CLASSIFY = "/classify"
 FIELD = "film"
 PAGE = "/ui"
 HELP = "/docs"
+MODEL = "/model"
 PAGES = Path(__file__).parent / "pages"
 
 # Requests that hold no film to read; the codes of files are in lungcare.reading.

@@ -88,10 +88,10 @@ def _judged(reader: Reader, group: list[tuple[str, Future]]) -> list[tuple]:
             results[name] = reader.refuse(error)
     if films:
         results.update(zip(films, reader.judge(list(films.values())), strict=True))
-    return [_row(name, results[name]) for name, _ in group]
+    return [table_row(name, results[name]) for name, _ in group]
 
 
-def _row(name: str, result: Reading | Refusal) -> tuple:
+def table_row(name: str, result: Reading | Refusal) -> tuple:
     """One row of the table, in the order of COLUMNS."""
     if result.outcome == "refused":
         return (name, result.outcome, result.code, "", *[""] * len(CODES), result.model)

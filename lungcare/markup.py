@@ -1,67 +1,148 @@
-"""Reading, Refusal or Failure -> the piece of HTML that the page shows."""
+"""Sentences, readings and refusals -> HTML. Every sentence stands in it in every language; the page shows one."""
 
 import base64
+from collections.abc import Mapping
 from html import escape
 
 from lungcare.api import Failure
 from lungcare.conditions import CONDITIONS
+from lungcare.quality import Measure, Quality
 from lungcare.reading import Reading, Refusal
-from lungcare.words import say
+from lungcare.words import LANGUAGES, say
 
 
-def reading(answer: Reading, picture: bytes, language: str) -> str:
+def both(code: str, **values: object) -> str:
+    """A sentence in every language. values: text, or what `number` gives."""
+    return per_language({language: say(code, language, **values) for language in LANGUAGES})
+
+
+def per_language(texts: Mapping[str, str]) -> str:
+    """One text a language, as elements of which the style sheet shows the one that is chosen."""
+    return "".join(f'<span lang="{language}">{escape(text)}</span>' for language, text in texts.items())
+
+
+def label(attribute: str, code: str, **values: object) -> str:
+    """An attribute of an element with a sentence for its value; page.js changes it with the language."""
+    texts = {language: escape(say(code, language, **values)) for language in LANGUAGES}
+    others = "".join(f' data-{language}="{text}"' for language, text in texts.items())
+    return f'{attribute}="{texts[LANGUAGES[0]]}" data-label="{attribute}"{others}'
+
+
+def number(value: float, digits: int, language: str) -> str:
+    """A number with the decimal mark of a language."""
+    return f"{value:.{digits}f}".replace(".", say("table.decimal", language))
+
+
+def percent(share: float, digits: int = 1) -> str:
+    """A share of 1 as a percentage, in every language."""
+    return per_language({language: f"{number(100 * share, digits, language)} %" for language in LANGUAGES})
+
+
+def reading(answer: Reading, picture: bytes, seconds: float, quality: Quality) -> str:
     """The finding, the four probabilities as bars, and the film as it was read.
 
-    picture: a JPEG of the film.
+    picture: a JPEG of the film. What else is known of a reading joins `lc-verdict`, below the bars.
     """
     data = base64.b64encode(picture).decode()
-    bars = "".join(_bar(answer, condition.code, condition.colour, language) for condition in CONDITIONS)
+    bars = "".join(_bar(answer, condition.code, condition.colour) for condition in CONDITIONS)
+    taken = per_language({code: say("result.seconds", code, seconds=number(seconds, 2, code)) for code in LANGUAGES})
     return f"""
-<section class="lc-reading" aria-label="{_say("page.result", language)}" data-finding="{answer.finding}">
-  <img class="lc-film" alt="{_say("page.picture", language)}" src="data:image/jpeg;base64,{data}">
-  <div>
-    <p class="lc-label">{_say("page.finding", language)}</p>
-    <h2>{_say(f"condition.{answer.finding}", language)}</h2>
-    <dl>{bars}</dl>
-    <p class="lc-small">{_say("page.model", language)}: {escape(answer.model)}</p>
+<article class="lc-reading" data-finding="{answer.finding}">
+  <figure class="lc-film">
+    <img {label("alt", "result.film")} src="data:image/jpeg;base64,{data}">
+    <button type="button" class="lc-quiet lc-no-print" data-do="zoom">{both("result.enlarge")}</button>
+  </figure>
+  <div class="lc-verdict">
+    <p class="lc-small">{both("result.most")}</p>
+    <h1 tabindex="-1">{both(f"result.finding.{answer.finding}")}</h1>
+    <dl class="lc-bars" {label("aria-label", "result.bars")}>{bars}</dl>
+    <p class="lc-notice">{both("notice")}</p>
+    <div class="lc-actions lc-no-print">
+      <button type="button" class="lc-main" data-do="picture">{both("result.picture")}</button>
+      <button type="button" data-do="json">{both("result.json")}</button>
+    </div>
+    <p class="lc-small lc-no-print">{both("result.burnt")}</p>
+    {_trust(quality.outside(answer.finding))}
+    <dl class="lc-facts lc-small">
+      <div><dt>{both("result.model")}</dt><dd><a href="/model">{escape(answer.model)}</a></dd></div>
+      <div><dt>{both("result.time")}</dt><dd>{taken}</dd></div>
+    </dl>
   </div>
-</section>"""
+</article>"""
 
 
-def refusal(answer: Refusal, language: str) -> str:
-    """Why a file was not read, and what to do."""
-    return _alert("page.refused", answer.code, answer.message, answer.advice, language)
+def spoken(answer: Reading) -> str:
+    """A reading in one line, for those who hear the page."""
+    shares = (f"{both(f'condition.{c.code}')} {percent(getattr(answer.probabilities, c.code), 0)}" for c in CONDITIONS)
+    return f"{both(f'result.finding.{answer.finding}')}. {', '.join(shares)}."
 
 
-def failure(answer: Failure, language: str) -> str:
-    """That something of ours went wrong, and what to do."""
-    return _alert("page.failed", answer.code, answer.message, answer.advice, language)
+def refusal(answers: Mapping[str, Refusal]) -> str:
+    """Why a file was not read, and what to do. answers: the same refusal in every language."""
+    first = next(iter(answers.values()))
+    return alert(
+        first.code,
+        both("result.refused"),
+        per_language({language: answer.message for language, answer in answers.items()}),
+        per_language({language: answer.advice for language, answer in answers.items()}),
+    )
 
 
-def waiting(language: str) -> str:
-    """What stands in the place of the reading before there is one."""
-    return f'<p class="lc-waiting">{_say("page.waiting", language)}</p>'
+def failure(answers: Mapping[str, Failure]) -> str:
+    """That something of ours went wrong, and what to do. answers: the same failure in every language."""
+    first = next(iter(answers.values()))
+    return alert(
+        first.code,
+        both("result.failed"),
+        per_language({language: answer.message for language, answer in answers.items()}),
+        per_language({language: answer.advice for language, answer in answers.items()}),
+    )
 
 
-def _bar(answer: Reading, code: str, colour: str, language: str) -> str:
+def alert(code: str, title: str, message: str, advice: str, heading: str = "h1") -> str:
+    """What went wrong and what to do. All but the code are HTML. heading: the element of the title."""
+    return f"""
+<article class="lc-alert" data-code="{escape(code)}">
+  <{heading} tabindex="-1">{title}</{heading}>
+  <p><strong>{message}</strong></p>
+  <p>{advice}</p>
+</article>"""
+
+
+def cells(answer: Reading | Mapping[str, Refusal]) -> str:
+    """What follows the name of the file in a row of the page's table."""
+    if isinstance(answer, Reading):
+        finding = (
+            f'<td data-finding="{answer.finding}">{_dot(answer.finding)}{both(f"condition.{answer.finding}")}</td>'
+        )
+        return finding + "".join(f"<td>{percent(getattr(answer.probabilities, c.code))}</td>" for c in CONDITIONS)
+    message = per_language({language: refusal.message for language, refusal in answer.items()})
+    return f'<td colspan="{1 + len(CONDITIONS)}">{message}</td>'
+
+
+def outside(measure: Measure) -> str:
+    """The sentence on films from elsewhere: a percentage and what it is of."""
+    sentence = both(f"quality.outside.{measure.condition}", films=measure.films)
+    return f"<strong>{percent(measure.value, 0)}</strong> {sentence}"
+
+
+def _trust(measure: Measure | None) -> str:
+    if measure is None:
+        return ""
+    return f'<p class="lc-small lc-trust"><b>{both("result.trust")}</b> {outside(measure)}.</p>'
+
+
+def _bar(answer: Reading, code: str, colour: str) -> str:
     probability = getattr(answer.probabilities, code)
-    percent = f"{100 * probability:.1f}".replace(".", say("table.decimal", language))
     mark = " lc-most" if code == answer.finding else ""
     return f"""
 <div class="lc-bar{mark}" data-condition="{code}" data-probability="{probability!r}">
-  <dt>{_say(f"condition.{code}", language)}</dt><dd>{percent} %</dd>
-  <div class="lc-track" aria-hidden="true"><div style="width:{100 * probability:.2f}%;background:{colour}"></div></div>
+  <dt>{both(f"condition.{code}")}</dt>
+  <dd>{percent(probability)}<span class="lc-track" aria-hidden="true"
+    ><span style="width:{100 * probability:.2f}%;background:{colour}"></span></span></dd>
 </div>"""
 
 
-def _alert(title: str, code: str, message: str, advice: str, language: str) -> str:
-    return f"""
-<section class="lc-alert" role="alert" data-code="{escape(code)}">
-  <h2>{_say(title, language)}</h2>
-  <p><strong>{escape(message)}</strong></p>
-  <p>{escape(advice)}</p>
-</section>"""
-
-
-def _say(key: str, language: str) -> str:
-    return escape(say(key, language))
+def _dot(code: str) -> str:
+    colour = next(condition.colour for condition in CONDITIONS if condition.code == code)
+    return f'<span class="lc-dot" aria-hidden="true" style="background:{colour}"></span>'

@@ -8,9 +8,14 @@ from PIL import Image
 from lungcare.film import Radiograph
 
 
+def picture(radiograph: Radiograph) -> Image.Image:
+    """The film as 8 bits of grey, in its own size; nothing of the file beside it."""
+    return Image.fromarray(np.round(radiograph.pixels * 255).astype(np.uint8))
+
+
 def jpeg(radiograph: Radiograph, side: int) -> bytes:
     """An 8-bit grey JPEG whose longest side is at most `side` pixels; geometry kept, nothing of the file beside it."""
-    image = Image.fromarray(np.round(radiograph.pixels * 255).astype(np.uint8))
+    image = picture(radiograph)
     image.thumbnail((side, side), Image.Resampling.BILINEAR, reducing_gap=None)
     stream = io.BytesIO()
     image.save(stream, "JPEG", quality=88)

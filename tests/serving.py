@@ -10,11 +10,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import requests
 
 ROOT = Path(__file__).resolve().parent.parent
-PATIENCE_SECONDS = 120
+PATIENCE_SECONDS = 300
 
 
 @dataclass(frozen=True)
@@ -29,11 +30,20 @@ class Server:
         """Send one film to the reading route."""
         return requests.post(f"{self.url}/classify", files={field: (name, data)}, headers=headers, timeout=60)
 
+    def call_page(self, function: str, data: bytes) -> Any:
+        """What a function of the page answers to one film, asked as the page asks."""
+        components = requests.get(f"{self.url}/ui/config", timeout=60).json()["components"]
+        form = {"component_id": components[0]["id"], "fn_name": function, "session_hash": "test"}
+        place = f"{self.url}/ui/gradio_api/component_server/"
+        return requests.post(place, data=form, files={"film": ("film", data)}, timeout=60).json()
+
 
 @contextmanager
-def serving(command: list[str], folder: Path, cwd: Path = ROOT, **environment: str) -> Iterator[Server]:
-    """Run `command --port <free>` with a model store of its own in `folder`, until the block ends."""
-    port = free_port()
+def serving(
+    command: list[str], folder: Path, cwd: Path = ROOT, port: int | None = None, **environment: str
+) -> Iterator[Server]:
+    """Run `command --port <port, else a free one>` with a model store of its own in `folder`, until the block ends."""
+    port = port or free_port()
     scratch = folder / "scratch"
     scratch.mkdir()
     log = folder / "log.txt"

@@ -1,11 +1,14 @@
 import re
 import string
+from pathlib import Path
 
 import pytest
 
 from lungcare.conditions import CODES
 from lungcare.reading import STATUS_BY_CODE
 from lungcare.words import LANGUAGES, say, sentences
+
+ROOT = Path(__file__).resolve().parent.parent
 
 
 def places(sentence: str) -> list[str]:
@@ -35,6 +38,32 @@ def test_every_code_has_its_sentences(language):
     wanted += [f"condition.{code}" for code in CODES] + ["notice"]
     assert not set(wanted) - set(sentences(language))
     assert all(re.search(r"[.]$", sentences(language)[code]) for code in wanted if code.startswith("refusal"))
+
+
+def test_every_sentence_of_the_page_is_used():
+    """A code stands in the source, whole or as a pattern that is filled in."""
+    source = "".join(path.read_text(encoding="utf-8") for path in (*ROOT.glob("*.py"), *ROOT.glob("lungcare/*.py")))
+    patterns = [
+        re.escape(found).replace(r"\{", "{") for found in re.findall(r'f["\']([a-z.]+\.\{[^"\']+)["\']', source)
+    ]
+    patterns = [re.sub(r"\{[^}]*\}", r"[\\w]+", pattern) for pattern in patterns]
+    unused = [
+        code
+        for code in sentences("en")
+        if f'"{code}"' not in source
+        and f"'{code}'" not in source
+        and not any(re.fullmatch(pattern, code) for pattern in patterns)
+    ]
+    assert not unused
+
+
+def test_no_sentence_stands_in_the_code_of_the_page():
+    for path in [ROOT / "gradio_app.py", ROOT / "lungcare" / "screens.py", ROOT / "lungcare" / "markup.py"]:
+        strings = re.findall(r">([^<>{}\"']*[a-z]{3,} [a-z]{3,}[^<>{}\"']*)<", path.read_text(encoding="utf-8"))
+        assert not strings, path.name
+    script = (ROOT / "lungcare" / "pages" / "page.js").read_text(encoding="utf-8")
+    strings = re.findall(r'["`]([A-Z][a-z]+ [a-z]+[^"`]*)["`]', script)
+    assert not strings
 
 
 def test_say():

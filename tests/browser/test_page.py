@@ -1,84 +1,292 @@
-"""The page in a real browser."""
+"""The page in a real browser: what a visitor does, and what comes of it."""
 
-import os
-import shutil
-from pathlib import Path
+import csv
+import io
+import json
+import re
 
 import pytest
+from PIL import Image
 
 from lungcare.conditions import CODES
-from tests import phantom
+from tests import phantom, serving
 
-CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser") or ""
+SEND = """async ([name, kind, content]) => {
+  const bytes = Uint8Array.from(atob(content), (letter) => letter.charCodeAt(0));
+  const carried = new DataTransfer();
+  carried.items.add(new File([bytes], name, { type: "image/png" }));
+  const options = { bubbles: true, cancelable: true };
+  if (kind === "paste") document.dispatchEvent(new ClipboardEvent("paste", { ...options, clipboardData: carried }));
+  else for (const step of ["dragenter", "dragover", "drop"])
+    document.body.dispatchEvent(new DragEvent(step, { ...options, dataTransfer: carried }));
+}"""
 
-
-@pytest.fixture(scope="module")
-def browser():
-    if not Path(CHROMIUM).is_file():
-        if os.environ.get("CI"):
-            pytest.fail("CI has to have Chromium: apt-get install chromium")
-        pytest.skip("no Chromium here; install it, or set CHROMIUM to its path")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def page(browser, server, request):
-    """The page, opened at 360 px in the language of the test (English unless said); nothing outside was asked for."""
-    language = getattr(request, "param", "en-US")
-    context = browser.new_context(locale=language, viewport={"width": 360, "height": 740})
-    page = context.new_page()
-    asked = []
-    page.on("request", lambda sent: asked.append(sent.url))
-    page.goto(server.url)
-    page.wait_for_selector(".lc-waiting")
-    yield page
-    context.close()
-    outside = [url for url in asked if not url.startswith((server.url, "data:", "blob:"))]
-    assert not outside
+# Writes down the names of files and the values of fields that leave the page.
+LISTEN = """() => {
+  window.told = [];
+  const send = window.fetch;
+  window.fetch = (where, options) => {
+    if (options?.body instanceof FormData)
+      for (const value of options.body.values()) window.told.push(value.name ?? value);
+    return send(where, options);
+  };
+}"""
 
 
-def _send(page, path: Path) -> None:
-    page.set_input_files("input[type=file]", path)
+def choose(page, *paths) -> None:
+    page.set_input_files("#lc-file", list(paths))
 
 
-def test_a_film_gets_four_probabilities(page, reader, tmp_path):
-    film = tmp_path / "film.png"
-    film.write_bytes(phantom.film("pneumothorax", 5))
-    _send(page, film)
+def shown(page) -> dict[str, float]:
     page.wait_for_selector(".lc-reading")
-    expected = reader.read(film.read_bytes())
-    shown = {
+    return {
         bar.get_attribute("data-condition"): float(bar.get_attribute("data-probability"))
         for bar in page.query_selector_all(".lc-bar")
     }
-    assert tuple(shown) == CODES
-    assert shown == pytest.approx(expected.probabilities.model_dump(), abs=1e-5)
+
+
+def saved(page, button: str) -> tuple[str, bytes]:
+    """Name and content of the file that a button saves."""
+    with page.expect_download() as download:
+        page.click(f"[data-do={button}]:visible")
+    return download.value.suggested_filename, download.value.path().read_bytes()
+
+
+def test_a_film_chosen_by_the_button_gets_four_probabilities(open_page, reader, film):
+    page = open_page()
+    page.get_by_role("link", name="Examine a film").click()
+    with page.expect_file_chooser() as chooser:
+        page.get_by_text("Choose films").click()
+    chooser.value.set_files(film())
+    expected = reader.read(film().read_bytes())
+    assert shown(page) == pytest.approx(expected.probabilities.model_dump(), abs=1e-5)
+    assert tuple(shown(page)) == CODES
     assert page.get_attribute(".lc-reading", "data-finding") == expected.finding
-    assert page.get_attribute(".lc-film", "alt")
-    assert page.get_by_text("This is no diagnosis").is_visible()
-    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    assert "Most like" in page.evaluate("document.activeElement.innerText")
+    assert "%" in page.inner_text("#lc-heard")
+    assert page.locator(".lc-reading").get_by_text("This is no diagnosis").is_visible()
+    assert page.url.endswith("#result")
 
 
-def test_a_bad_file_shows_why_and_the_next_film_is_read(page, tmp_path):
-    bad, good = tmp_path / "bad.png", tmp_path / "good.jpg"
+@pytest.mark.parametrize("kind", ["drop", "paste"])
+def test_a_film_can_be_dropped_or_pasted_on_any_screen(open_page, reader, kind):
+    import base64
+
+    page = open_page("about")
+    data = phantom.film("pneumonia", 4)
+    page.evaluate(SEND, ["film.png", kind, base64.b64encode(data).decode()])
+    assert shown(page) == pytest.approx(reader.read(data).probabilities.model_dump(), abs=1e-5)
+
+
+def test_an_example_is_read_and_saved_like_any_film(open_page):
+    page = open_page("examine", locale="id-ID")
+    page.get_by_role("button", name="Tuberkulosis").click()
+    assert shown(page)
+    assert "Paling menyerupai" in page.inner_text(".lc-reading")
+    assert saved(page, "picture")[1].startswith(b"\x89PNG")
+
+
+def test_a_bad_file_shows_why_and_the_next_film_is_read(open_page, film, tmp_path):
+    bad = tmp_path / "bad.png"
     bad.write_text("no film")
-    good.write_bytes(phantom.film("normal", 6, "JPEG"))
-    _send(page, bad)
+    page = open_page("examine")
+    choose(page, bad)
     alert = page.wait_for_selector(".lc-alert")
     assert alert.get_attribute("data-code") == "unsupported_format"
     assert "no image that LungCare can open" in alert.inner_text()
-    _send(page, good)
+    assert page.evaluate("document.activeElement.innerText") == "The film was not read"
+    page.get_by_role("link", name="Read another film").click()
+    choose(page, film())
+    assert shown(page)
+
+
+def test_a_file_that_is_too_large_is_refused_before_it_is_sent(open_page, tmp_path):
+    large = tmp_path / "large.png"
+    large.write_bytes(bytes(50_000_001))
+    page = open_page("examine")
+    choose(page, large)
+    assert page.wait_for_selector(".lc-alert").get_attribute("data-code") == "file_too_large"
+
+
+def test_several_films_give_a_table_and_a_csv(open_page, reader, film, tmp_path):
+    bad = tmp_path / "=bad.png"
+    bad.write_text("no film")
+    page = open_page("examine")
+    films = [film("normal", 1, "a.png"), film("tuberculosis", 2, "b, c.png"), bad]
+    choose(page, *films)
+    page.wait_for_selector("[data-do=csv]:enabled")
+    assert page.locator("tbody tr").count() == 3 + page.locator("[data-screen=about] tbody tr").count()
+    assert "3 films: 2 read, 1 not read." in page.inner_text("[data-screen=several]")
+    name, content = saved(page, "csv")
+    rows = list(csv.reader(io.StringIO(content.decode("utf-8-sig"))))
+    assert name.endswith(".csv")
+    assert rows[0] == ["file", "outcome", "code", "finding", *CODES, "model"]
+    assert [row[0] for row in rows[1:]] == ["a.png", "b, c.png", "'=bad.png"]
+    for row, path in zip(rows[1:3], films, strict=False):
+        expected = reader.read(path.read_bytes())
+        assert row[3] == expected.finding
+        assert float(row[4]) == pytest.approx(expected.probabilities.normal, abs=1e-5)
+    page.get_by_role("button", name="b, c.png").click()
+    assert shown(page)
+    page.get_by_role("link", name="Back to the table").click()
+    assert page.get_by_role("button", name="a.png").is_visible()
+
+
+def test_names_of_files_stay_in_the_browser(open_page, film):
+    page = open_page("examine")
+    page.evaluate(LISTEN)
+    choose(page, film(name="Siti-Rahma.png"))
+    shown(page)
+    saved(page, "picture")
+    choose(page, film(name="Siti-Rahma.png"), film("normal", 1, "Siti-2.png"))
+    page.wait_for_selector("[data-do=csv]:enabled")
+    told = page.evaluate("window.told")
+    assert told.count("film") == 4
+    assert "Siti" not in str(told)
+
+
+def test_a_result_can_be_saved_as_picture_and_data(open_page, reader, film):
+    page = open_page("examine")
+    choose(page, film(name="name-of-a-patient.png"))
+    assert shown(page)
+    name, content = saved(page, "picture")
+    assert re.fullmatch(r"lungcare-\d{4}-\d\d-\d\d\.png", name)
+    assert b"name-of-a-patient" not in content
+    with Image.open(io.BytesIO(content)) as picture:
+        assert picture.size == (1240, 1754)
+        assert not set(picture.info) - {"dpi"}
+        assert len(picture.getcolors(picture.width * picture.height)) > 100
+    name, content = saved(page, "json")
+    assert name.endswith(".json")
+    data, expected = json.loads(content), reader.read(film().read_bytes()).model_dump()
+    assert data.pop("probabilities") == pytest.approx(expected.pop("probabilities"), abs=1e-5)
+    assert data == expected
+
+
+def test_the_language_follows_the_browser_and_the_switch_and_is_remembered(open_page, film):
+    page = open_page("examine", locale="id-ID")
+    assert page.get_attribute("html", "lang") == "id"
+    choose(page, film())
+    shown(page)
+    assert "Paling menyerupai" in page.inner_text(".lc-reading")
+    page.get_by_role("button", name="English").click()
+    assert "Most like" in page.inner_text(".lc-reading")
+    assert "menyerupai" not in page.inner_text("body")
+    assert page.get_attribute(".lc-film img", "alt") == "The film that was read"
+    assert page.title().startswith("Result")
+    page.reload()
+    page.wait_for_selector(".lc-header")
+    assert page.get_attribute("html", "lang") == "en"
+    assert page.get_by_role("button", name="English").get_attribute("aria-pressed") == "true"
+
+
+@pytest.mark.parametrize("at", ["home", "examine", "about"])
+def test_every_word_is_of_the_chosen_language(open_page, at):
+    texts = {}
+    for locale in ("en-US", "id-ID"):
+        page = open_page(at, locale=locale)
+        lines = page.inner_text(f"[data-screen={at}]").splitlines()
+        texts[locale] = {line.strip() for line in lines if len(line.split()) > 2}
+    same = texts["en-US"] & texts["id-ID"]
+    assert not [line for line in same if not line.startswith(("The LungCare authors", "model "))]
+
+
+def test_the_keyboard_alone_does_everything(open_page, film):
+    page = open_page()
+
+    def tab_to(what: str) -> None:
+        for _ in range(60):
+            page.keyboard.press("Tab")
+            if page.evaluate("what => document.activeElement?.matches(what)", what):
+                assert page.evaluate("document.activeElement.matches(':focus-visible')")
+                return
+        raise AssertionError(f"Tab never comes to {what}")
+
+    tab_to("a[href='#examine'].lc-main")
+    page.keyboard.press("Enter")
+    tab_to("#lc-file")
+    with page.expect_file_chooser() as chooser:
+        page.keyboard.press("Enter")
+    chooser.value.set_files(film())
+    shown(page)
+    tab_to("[data-do=picture]")
+    with page.expect_download():
+        page.keyboard.press("Enter")
+    page.keyboard.press("Shift+Tab")
+    assert page.evaluate("document.activeElement.dataset.do") == "zoom"
+    page.keyboard.press("Enter")
+    assert page.locator("dialog[open]").count() == 1
+    before = page.evaluate("document.querySelector('.lc-zoom-film img').clientWidth")
+    page.keyboard.press("+")
+    assert page.evaluate("document.querySelector('.lc-zoom-film img').clientWidth") > before
+    page.keyboard.press("Escape")
+    assert page.locator("dialog[open]").count() == 0
+    assert page.evaluate("document.activeElement.dataset.do") == "zoom"
+    tab_to("a[href='#examine'].lc-button")
+    page.keyboard.press("Enter")
+    tab_to("button[data-example='0']")
+    page.keyboard.press("Space")
     page.wait_for_selector(".lc-reading")
 
 
-@pytest.mark.parametrize("page", ["id-ID"], indirect=True)
-def test_an_example_is_read_in_the_language_of_the_browser(page):
-    page.get_by_role("button", name="Tuberkulosis").click()
-    reading = page.wait_for_selector(".lc-reading")
-    assert "Paling mungkin" in reading.inner_text()
-    assert page.get_by_text("Ini bukan diagnosis").is_visible()
+@pytest.mark.parametrize(("width", "height"), [(360, 740), (640, 400)])
+def test_nothing_scrolls_sideways_on_a_phone_or_at_200_per_cent(open_page, film, width, height):
+    page = open_page("examine", viewport={"width": width, "height": height}, locale="id-ID")
+    choose(page, film(), film("normal", 2, "b.png"))
+    page.wait_for_selector("[data-do=csv]:enabled")
+    choose(page, film())
+    shown(page)
+    for screen in ("home", "examine", "result", "several", "about"):
+        page.evaluate("screen => { location.hash = screen; }", screen)
+        page.wait_for_selector(f"[data-screen={screen}]:visible")
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, screen
+
+
+def test_two_visitors_at_once_each_get_their_own_reading(open_page, reader, film):
+    pages = [open_page("examine"), open_page("examine")]
+    films = [film("pneumonia", 1, "a.png"), film("normal", 2, "b.png")]
+    for page, path in zip(pages, films, strict=True):
+        choose(page, path)
+    for page, path in zip(pages, films, strict=True):
+        assert shown(page) == pytest.approx(reader.read(path.read_bytes()).probabilities.model_dump(), abs=1e-5)
+
+
+def test_a_server_that_went_away_is_said_and_the_film_is_read_once_it_is_back(open_page, bundle_folder, film, tmp_path):
+    command = serving.from_source(bundle_folder)
+    with serving.serving(command, tmp_path) as first:
+        page = open_page("examine", url=first.url)
+        page.wait_for_timeout(500)
+    choose(page, film())
+    alert = page.wait_for_selector("[data-code=offline]")
+    assert "cannot be reached" in alert.inner_text()
+    page.get_by_role("button", name="Try again").click()
+    page.wait_for_selector("[data-code=offline]")
+    (tmp_path / "again").mkdir()
+    with serving.serving(command, tmp_path / "again", port=int(first.url.rpartition(":")[2])):
+        page.get_by_role("button", name="Try again").click()
+        assert shown(page)
+        assert page.locator(".toast-body, .toast-wrap > *").count() == 0
+
+
+def test_nothing_of_a_film_is_kept_in_the_browser_or_on_the_disk(open_page, server, film):
+    page = open_page("examine")
+    data = phantom.encode(phantom.chest("normal", 78, 1400, 1400))
+    page.set_input_files("#lc-file", {"name": "film.png", "mimeType": "image/png", "buffer": data})
+    shown(page)
+    saved(page, "picture")
+    assert page.evaluate("Object.keys(localStorage).filter((key) => key.startsWith('lungcare'))") == []
+    assert page.evaluate("document.cookie") == ""
+    left = [path for path in server.scratch.rglob("*") if path.is_file() and path.stat().st_size > 500_000]
+    assert not left
+
+
+def test_the_page_prints_the_result_without_what_is_for_the_screen(open_page, film):
+    page = open_page("examine", color_scheme="dark")
+    choose(page, film())
+    shown(page)
+    page.emulate_media(media="print")
+    assert not page.locator(".lc-header").is_visible()
+    assert not page.locator("[data-do=picture]").is_visible()
+    assert page.locator(".lc-film img").is_visible()
+    assert page.locator(".lc-reading").get_by_text("This is no diagnosis").is_visible()
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"

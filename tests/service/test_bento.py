@@ -53,5 +53,11 @@ def test_a_bento_holds_what_it_needs_and_no_more(exported, tmp_path):
     _run(*BENTOML, "import", str(path), home=tmp_path)
     source = tmp_path / "bentos" / tag.replace(":", "/") / "src"
     names = {file.relative_to(source).as_posix() for file in source.rglob("*") if file.is_file()}
-    assert {"service.py", "gradio_app.py", "lungcare/words/id.json", "lungcare/pages/page.css", "LICENSE"} <= names
+    assert {
+        "service.py",
+        "gradio_app.py",
+        "lungcare/words/id.json",
+        "lungcare/pages/drawings/chest.svg",
+        "LICENSE",
+    } <= names
     assert not [name for name in names if name.startswith((".", "tests", "train", "runs"))]

@@ -103,20 +103,17 @@ def test_a_film_with_a_strange_name_is_read(server):
 
 
 def test_library_command_line_http_and_page_agree(server, reader, bundle_folder, tmp_path):
-    from gradio_client import Client, handle_file
-
     for name, data in FILMS.items():
         (tmp_path / name).write_bytes(data)
     command = [sys.executable, "-m", "lungcare", "classify", "--model", str(bundle_folder), "--json"]
     paths = [str(tmp_path / name) for name in FILMS]
     output = subprocess.run([*command, *paths], cwd=ROOT, capture_output=True, check=True, text=True).stdout
     by_command_line = {Path(line["file"]).name: line for line in map(json.loads, output.splitlines())}
-    page = Client(server.url + "/ui", verbose=False)
 
     for name, data in FILMS.items():
         expected = reader.read(data).model_dump()
         by_http = server.post(data, name=name).json()
-        html, _ = page.predict(handle_file(tmp_path / name), api_name="/read")
+        html = server.call_page("read", data)["html"]
         assert by_http["finding"] == by_command_line[name]["finding"] == expected["finding"]
         assert f'data-finding="{expected["finding"]}"' in html
         for code in CODES:
@@ -133,14 +130,10 @@ def test_sentences_follow_the_language_of_the_sender(server):
     assert "empty" in server.post(b"", **{"Accept-Language": "fr"}).json()["message"]
 
 
-def test_no_film_is_left_on_the_disk(server, tmp_path):
-    from gradio_client import Client, handle_file
-
+def test_no_film_is_left_on_the_disk(server):
     data = phantom.encode(phantom.chest("normal", 77, 1400, 1400))
     assert len(data) > 1_000_000
-    path = tmp_path / "film.png"
-    path.write_bytes(data)
     assert server.post(data).status_code == 200
-    Client(server.url + "/ui", verbose=False).predict(handle_file(path), api_name="/read")
+    assert server.call_page("read", data)["reading"]
     left = [path for path in server.scratch.rglob("*") if path.is_file() and path.stat().st_size == len(data)]
     assert not left

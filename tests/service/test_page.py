@@ -1,11 +1,18 @@
 """The page without a browser."""
 
-import gradio as gr
+import base64
+import io
+import json
+import re
+
 import pytest
 import requests
+from gradio.data_classes import DataWithFiles
+from PIL import Image
 
 import gradio_app
-from lungcare.examples import examples
+from lungcare import batch, screens
+from lungcare.examples import Example, examples
 from lungcare.settings import Settings
 from tests import phantom
 
@@ -23,34 +30,88 @@ class BrokenReader:
         raise RuntimeError("secret")
 
 
-@pytest.fixture
-def words():
-    return gr.I18n(en={}, id={})
+@pytest.fixture(scope="module")
+def page(reader):
+    return gradio_app.Page(reader)
 
 
-def test_a_fault_of_ours_is_said_plainly_and_logged(reader, words, caplog):
-    page = gradio_app.Page(BrokenReader(reader.bundle), words)
-    html = page._answer(phantom.film(), "en")
-    assert 'data-code="internal_error"' in html
-    assert "secret" not in html
+def sent(data: bytes | None = None, **values: str) -> DataWithFiles:
+    return DataWithFiles(data=values, files=[] if data is None else [("film", data)])
+
+
+def test_a_film_comes_back_as_html_and_as_data(page, reader):
+    answer = page.read(sent(phantom.film("pneumonia", 3)))
+    expected = reader.read(phantom.film("pneumonia", 3))
+    assert answer["reading"] == expected.model_dump()
+    assert f'data-finding="{expected.finding}"' in answer["html"]
+    assert f"Most like {expected.finding}".replace("normal", "a normal film") in answer["spoken"]
+
+
+def test_a_refusal_is_said_in_both_languages(page):
+    answer = page.read(sent(b""))
+    assert 'data-code="empty_file"' in answer["html"]
+    assert "The file is empty." in answer["html"]
+    assert "Berkas ini kosong." in answer["html"]
+    assert answer["reading"] is None
+
+
+def test_a_row_is_that_of_the_batch(page, reader):
+    film = phantom.film("tuberculosis", 3)
+    answer = page.row(sent(film))
+    assert tuple(answer["row"]) == batch.table_row("", reader.read(film))[1:]
+    assert answer["cells"].count("<td") == 1 + 4
+    refused = page.row(sent(b"no film"))
+    assert refused["row"][:2] == ("refused", "unsupported_format")
+    assert len(refused["row"]) == len(answer["row"])
+
+
+def test_the_picture_to_save_is_a_png_of_an_a4_sheet(page):
+    answer = page.picture(sent(phantom.film(), language="id", date="2026-01-31"))
+    with Image.open(io.BytesIO(base64.b64decode(answer))) as picture:
+        assert picture.format == "PNG"
+        assert picture.height / picture.width == pytest.approx(297 / 210, abs=0.01)
+
+
+@pytest.mark.parametrize("values", [{}, {"language": "xx", "date": "tomorrow"}])
+def test_a_picture_without_a_language_or_day_is_one_all_the_same(page, values):
+    assert page.picture(sent(phantom.film(), **values))
+
+
+def test_a_fault_of_ours_is_said_plainly_and_logged(reader, caplog):
+    page = gradio_app.Page(BrokenReader(reader.bundle))
+    answer = page.read(sent(phantom.film()))
     request_id = caplog.records[-1].args[0]
-    assert request_id in html
+    assert 'data-code="internal_error"' in answer["html"]
+    assert request_id in answer["html"]
+    row = page.row(sent(phantom.film()))
+    assert row["row"][:2] == ["failed", "internal_error"]
+    assert len(row["row"]) == len(batch.COLUMNS) - 1
+    assert "secret" not in json.dumps([answer, row])
     assert "secret" in caplog.text
 
 
-def test_an_address_in_place_of_a_file_is_never_fetched(server):
-    address = {"path": "https://example.org/film.png", "meta": {"_type": "gradio.FileData"}}
-    call = requests.post(server.url + "/ui/gradio_api/call/read", json={"data": [address]}, timeout=30)
-    assert call.ok
-    event = call.json()["event_id"]
-    answer = requests.get(f"{server.url}/ui/gradio_api/call/read/{event}", timeout=30).text
-    assert "event: error" in answer
-    assert "not an address" in server.log.read_text() + answer
+def test_nothing_of_examples_is_shown_where_there_are_none(page, reader):
+    assert "data-example" not in screens.page(reader.bundle.card, [], reader.settings)
 
 
-def test_nothing_of_examples_is_shown_where_there_are_none(reader, words):
-    page = gradio_app.Page(reader, words)
-    assert not [block for block in page.blocks.blocks.values() if isinstance(block, gr.Button)]
+def test_nothing_of_quality_is_shown_where_nothing_was_measured(reader):
+    assert "lc-figures" not in screens.page(reader.bundle.card, [], reader.settings)
+
+
+def test_what_a_card_holds_is_text_and_never_markup(reader):
+    changes = {"description": "<script>", "data": {"training_films": {"normal/<b>": 1}}}
+    card = reader.bundle.card.model_copy(update=changes)
+    assert "<script>{" not in screens.model_page(card)
+    assert "&lt;script&gt;" in screens.model_page(card)
+    assert "&lt;b&gt;" in screens.page(card, [], reader.settings)
+
+
+def test_an_example_is_shown_by_its_condition(reader, tmp_path):
+    path = tmp_path / "secret-name.png"
+    path.write_bytes(phantom.film())
+    html = screens.page(reader.bundle.card, [Example("normal", path)], reader.settings)
+    assert 'data-example="0"' in html
+    assert "secret-name" not in html
 
 
 def test_examples_are_one_of_each_condition_in_order(tmp_path):
@@ -60,3 +121,34 @@ def test_examples_are_one_of_each_condition_in_order(tmp_path):
             (tmp_path / code / name).write_bytes(b"")
     found = [(example.condition, example.path.name) for example in examples(tmp_path)]
     assert found == [("normal", "a.png"), ("pneumothorax", "a.png")]
+
+
+def test_no_film_can_be_left_on_the_disk(server):
+    answer = requests.post(server.url + "/ui/gradio_api/upload", files={"files": phantom.film()}, timeout=30)
+    assert answer.status_code == 404
+
+
+def test_the_page_has_no_function_but_its_own(server):
+    config = requests.get(server.url + "/ui/config", timeout=30).json()
+    assert [component["type"] for component in config["components"]] == ["html"]
+    assert config["components"][0]["props"]["server_fns"] == ["read", "row", "picture"]
+    assert config["dependencies"] == []
+
+
+@pytest.mark.parametrize(
+    "body",
+    [{"data": None}, {"data": {"example": "99"}}, {"data": {"path": "/etc/passwd"}}, {"data": ["http://127.0.0.1:9"]}],
+)
+def test_what_is_no_form_is_refused(server, body):
+    config = requests.get(server.url + "/ui/config", timeout=30).json()
+    call = {"session_hash": "x", "component_id": config["components"][0]["id"], "fn_name": "read", **body}
+    answer = requests.post(server.url + "/ui/gradio_api/component_server/", json=call, timeout=30)
+    assert answer.ok
+    assert 'data-code="empty_file"' in answer.json()["html"]
+
+
+def test_the_card_of_the_model_can_be_read(server):
+    text = requests.get(server.url + "/model", timeout=30).text
+    assert "phantom:0.0.1" in text
+    assert "A tiny network with random weights" in text
+    assert not re.search(r'(?:src|href)="https?:', text)

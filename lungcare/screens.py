@@ -1,0 +1,372 @@
+"""The screens of the page, Home, Examine, Result and About, and the page of the model's card, as HTML."""
+
+import base64
+import json
+from html import escape
+from pathlib import Path
+from string import Template
+
+from lungcare import __version__, preview
+from lungcare.api import HELP, MODEL, PAGES
+from lungcare.batch import COLUMNS
+from lungcare.bundle import Card
+from lungcare.conditions import CODES, CONDITIONS
+from lungcare.examples import Example
+from lungcare.film import decode
+from lungcare.markup import alert, both, label, outside, per_language, percent, refusal
+from lungcare.quality import Quality, quality
+from lungcare.reading import FilmError, Refusal
+from lungcare.settings import Settings
+from lungcare.words import LANGUAGES, say
+
+THUMBNAIL_SIDE = 240
+LANGUAGE_NAMES = {"en": "English", "id": "Indonesia"}
+
+# What the descriptions of the conditions were checked against.
+TEXTBOOKS = (
+    "Bankier et al., Fleischner Society glossary of terms for thoracic imaging, Radiology 2024;310",
+    "Woodring et al., Update: the radiographic features of pulmonary tuberculosis, AJR 1986;146:497",
+    "Nachiappan et al., Pulmonary tuberculosis: role of radiology, RadioGraphics 2017;37:52",
+    "O'Connor and Morgan, Radiological review of pneumothorax, BMJ 2005;330:1493",
+    "Radiology Masterclass, chest X-ray tutorials, radiologymasterclass.co.uk",
+)
+
+
+def head() -> str:
+    """What stands in the head of every page of ours: the style, the choice of language, the icon."""
+    icon = base64.b64encode((PAGES / "icon.svg").read_bytes()).decode()
+    return (
+        f'<link rel="icon" type="image/svg+xml" href="data:image/svg+xml;base64,{icon}">'
+        f'<meta name="color-scheme" content="light dark">'
+        f"<style>{_file('page.css')}</style><script>{_file('language.js')}</script>"
+    )
+
+
+def page(card: Card, offered: list[Example], settings: Settings) -> str:
+    """All screens; page.js shows one at a time."""
+    figures = quality(card)
+    return f"""
+<div class="lc" data-max-bytes="{settings.max_bytes}" data-columns="{",".join(COLUMNS)}">
+  <a class="lc-skip" href="#lc-content">{both("nav.skip")}</a>
+  {_header()}
+  <div id="lc-content" tabindex="-1">
+    {_home(figures)}
+    {_examine(offered, settings)}
+    <section class="lc-screen" id="lc-result" data-screen="result" hidden></section>
+    {_several()}
+    {_about(card, figures)}
+  </div>
+  <div class="lc-heard" role="status" aria-live="polite" id="lc-heard"></div>
+  <footer class="lc-footer lc-small">
+    <p>{both("notice")}</p><p><a href="{HELP}">{both("about.programs")}</a></p>
+  </footer>
+  {_zoom()}
+  {_templates(settings)}
+</div>"""
+
+
+def model_page(card: Card) -> str:
+    """The card of a model, for people."""
+    template = Template(_file("model.html"))
+    return template.substitute(
+        head=head(),
+        name=escape(card.tag),
+        description=escape(card.description),
+        title=both("card.title"),
+        back=both("card.back"),
+        switch=_switch(),
+        quality=both("card.quality"),
+        measures=_measures(card),
+        data=_data(card),
+        data_title=both("about.data"),
+        input_title=both("card.input"),
+        input=f"{card.input.size} &times; {card.input.size}: {escape(card.input.preprocessing)}.",
+        notice=both("notice"),
+        whole=both("card.whole"),
+        json=escape(json.dumps(card.model_dump(mode="json"), indent=2, ensure_ascii=False)),
+    )
+
+
+def drawing(code: str) -> str:
+    """Our drawing of a condition's sign, as a complete SVG."""
+    return _file("drawings/chest.svg").replace("<!-- sign -->", _file(f"drawings/{code}.svg"))
+
+
+def _header() -> str:
+    places = "".join(
+        f'<a href="#{place}" data-place="{place}">{both(f"nav.{place}")}</a>' for place in ("home", "examine", "about")
+    )
+    return f"""
+<header class="lc-header lc-no-print">
+  <a class="lc-logo" href="#home">{_inline("icon.svg")}LungCare</a>
+  <nav {label("aria-label", "nav.pages")}>{places}</nav>
+  {_switch()}
+</header>"""
+
+
+def _switch() -> str:
+    buttons = "".join(
+        f'<button type="button" lang="{code}" data-language="{code}" aria-pressed="false">'
+        f"{LANGUAGE_NAMES[code]}</button>"
+        for code in LANGUAGES
+    )
+    return f'<div class="lc-switch" role="group" {label("aria-label", "nav.language")}>{buttons}</div>'
+
+
+def _home(figures: Quality) -> str:
+    steps = "".join(
+        f"<li><h3>{both(f'home.{step}')}</h3><p>{both(f'home.{step}.text')}</p></li>"
+        for step in ("choose", "read", "weigh")
+    )
+    return f"""
+<section class="lc-screen" data-screen="home" aria-labelledby="lc-home-title">
+  <div class="lc-hero">
+    <div>
+      <h1 id="lc-home-title" tabindex="-1">LungCare</h1>
+      <p class="lc-lead">{both("home.does")}</p>
+      <p>{both("notice")}</p>
+      <a class="lc-button lc-main" href="#examine">{both("home.start")}</a>
+    </div>
+    {_hero()}
+  </div>
+  <h2>{both("home.how")}</h2>
+  <ol class="lc-steps">{steps}</ol>
+  {_figures(figures)}
+</section>"""
+
+
+def _hero() -> str:
+    """The drawn film with four bars at its foot."""
+    shares = (0.62, 0.22, 0.11, 0.05)
+    bars = "".join(
+        f'<span><span style="width:{100 * share:.0f}%;background:{condition.colour}"></span></span>'
+        for condition, share in zip(CONDITIONS, shares, strict=True)
+    )
+    film = f'<img alt="" src="{_as_data(_file("drawings/chest.svg"))}">'
+    return f'<div class="lc-hero-film" role="img" {label("aria-label", "home.drawing")}>{film}<div>{bars}</div></div>'
+
+
+def _figures(figures: Quality) -> str:
+    """The measured quality; nothing where nothing was measured."""
+    parts = []
+    if figures.inside:
+        sentence = both("quality.inside", films=figures.inside.films)
+        parts.append(f"<p><strong>{percent(figures.inside.value, 0)}</strong> {sentence}</p>")
+    if figures.elsewhere:
+        parts.append(f"<p>{outside(figures.elsewhere[0])}</p>")
+    if not parts:
+        return ""
+    why = f"<p>{both('quality.why')}</p>" if len(parts) > 1 else ""
+    return f"""
+<h2>{both("home.quality")}</h2>
+<div class="lc-figures">{"".join(parts)}</div>
+{why}
+<p><a href="{MODEL}">{both("home.card")}</a></p>"""
+
+
+def _examine(offered: list[Example], settings: Settings) -> str:
+    formats = both("examine.formats", megabytes=f"{settings.max_bytes / 1e6:g}")
+    return f"""
+<section class="lc-screen" data-screen="examine" aria-labelledby="lc-examine-title" hidden>
+  <h1 id="lc-examine-title" tabindex="-1">{both("examine.title")}</h1>
+  <div class="lc-drop">
+    {_inline("drawings/drop.svg")}
+    <p class="lc-drop-title">{both("examine.drop")}</p>
+    <label class="lc-button lc-main">{both("examine.choose")}<input type="file" multiple id="lc-file"
+      aria-describedby="lc-formats"></label>
+    <p class="lc-small">{both("examine.ways")}</p>
+  </div>
+  <div class="lc-working" hidden>
+    <progress {label("aria-label", "examine.reading")}></progress> {both("examine.reading")}
+  </div>
+  <div class="lc-trouble"></div>
+  {_examples(offered)}
+  <p class="lc-small" id="lc-formats">{formats} {both("examine.private")}</p>
+</section>"""
+
+
+def _examples(offered: list[Example]) -> str:
+    """One button with a picture for each example; nothing where there are none."""
+    if not offered:
+        return ""
+    buttons = "".join(
+        f'<button type="button" data-example="{place}"><img alt="" src="{_thumbnail(example.path)}">'
+        f"{both(f'condition.{example.condition}')}</button>"
+        for place, example in enumerate(offered)
+    )
+    return f'<h2>{both("examine.examples")}</h2><div class="lc-examples">{buttons}</div>'
+
+
+def _several() -> str:
+    names = "".join(f'<th scope="col">{both(f"condition.{code}")}</th>' for code in CODES)
+    return f"""
+<section class="lc-screen" data-screen="several" aria-labelledby="lc-several-title" hidden>
+  <h1 id="lc-several-title" tabindex="-1">{both("several.title")}</h1>
+  <p class="lc-progress"><progress aria-labelledby="lc-several-count"></progress>
+    <span id="lc-several-count"></span></p>
+  <div class="lc-trouble"></div>
+  <div class="lc-wide" tabindex="0" role="region" aria-labelledby="lc-several-count"><table>
+    <thead><tr><th scope="col">{both("table.file")}</th><th scope="col">{both("table.finding")}</th>{names}</tr></thead>
+    <tbody></tbody>
+  </table></div>
+  <div class="lc-actions lc-no-print">
+    <button type="button" class="lc-main" data-do="csv" disabled>{both("several.csv")}</button>
+    <a class="lc-button" href="#examine">{both("examine.another")}</a>
+  </div>
+  <p class="lc-small">{both("several.names")}</p>
+</section>"""
+
+
+def _about(card: Card, figures: Quality) -> str:
+    limits = "".join(f"<li>{both(f'about.limits.{limit}')}</li>" for limit in ("one", "children", "prior", "frontal"))
+    if figures.elsewhere:
+        limits += f'<li>{both("quality.why")} <a href="{MODEL}">{both("home.card")}</a></li>'
+    checked = "".join(f"<li>{escape(source)}</li>" for source in TEXTBOOKS)
+    return f"""
+<section class="lc-screen lc-text" data-screen="about" aria-labelledby="lc-about-title" hidden>
+  <h1 id="lc-about-title" tabindex="-1">{both("about.title")}</h1>
+  <p class="lc-notice">{both("notice")}</p>
+  <h2>{both("about.conditions")}</h2>
+  <p>{both("about.conditions.text")}</p>
+  <div class="lc-conditions">{"".join(_condition(code) for code in CODES)}</div>
+  <details><summary>{both("about.checked")}</summary><ul>{checked}</ul></details>
+  <h2>{both("about.limits")}</h2><ul>{limits}</ul>
+  {_data_section(card)}
+  <h2>{both("about.cite")}</h2>
+  <p><cite lang="en">The LungCare authors. LungCare: reading frontal chest X-rays for four findings. Version
+    {escape(__version__)}, model {escape(card.tag)}.</cite></p>
+  <p>{both("about.cite.text")}</p>
+</section>"""
+
+
+def _condition(code: str) -> str:
+    """What a condition looks like. Its example film joins the drawing here."""
+    return f"""
+<article data-condition="{code}">
+  <img {label("alt", f"about.{code}.drawing")} src="{_as_data(drawing(code))}">
+  <div><h3>{both(f"condition.{code}")}</h3><p>{both(f"about.{code}")}</p></div>
+</article>"""
+
+
+def _data_section(card: Card) -> str:
+    table = _data(card)
+    return f"<h2>{both('about.data')}</h2>{table}" if table else ""
+
+
+def _data(card: Card) -> str:
+    """The collections that the model of a card was trained on, with their credits; nothing where it names none."""
+    trained: dict[str, int] = {}
+    for name, films in card.data.get("training_films", {}).items():
+        source = name.partition("/")[2]
+        trained[source] = trained.get(source, 0) + films
+    rows = []
+    for credit in json.loads(_file("credits.json")):
+        films = sum(trained.pop(source, 0) for source in credit["sources"])
+        if films:
+            rows.append((credit["name"], films, escape(credit["credit"]), escape(credit["terms"])))
+    rows += [(source, films, "", "") for source, films in trained.items()]
+    if not rows:
+        return ""
+    unknown = both("about.data.unknown")
+    body = "".join(
+        f'<tr><th scope="row">{escape(name)}</th><td>{films}</td><td>{credit or unknown}</td>'
+        f"<td>{terms or unknown}</td></tr>"
+        for name, films, credit, terms in rows
+    )
+    titles = "".join(
+        f'<th scope="col">{both(f"about.data.{column}")}</th>' for column in ("collection", "films", "credit", "terms")
+    )
+    return f"""
+<p>{both("about.data.text", films=sum(row[1] for row in rows))}</p>
+<div class="lc-wide" tabindex="0" role="region" {label("aria-label", "about.data")}><table lang="en">
+  <thead><tr>{titles}</tr></thead><tbody>{body}</tbody></table></div>"""
+
+
+def _measures(card: Card) -> str:
+    """The figures of a card as a table, each with its interval."""
+    test = card.metrics.get("test", {})
+    rows = [(both("card.balanced"), test.get("balanced_accuracy"))]
+    for code, entry in test.get("auc", {}).items():
+        named = {language: say(f"condition.{code}", language) for language in LANGUAGES}
+        text = {language: say("card.auc", language, condition=name) for language, name in named.items()}
+        rows.append((per_language(text), entry))
+    for source, entry in card.metrics.get("external", {}).get("by_source", {}).items():
+        rows.append((both("card.outside", source=source), entry.get("accuracy")))
+    body = "".join(
+        f'<tr><th scope="row">{name}</th><td>{entry["value"]:.3f}</td>'
+        f"<td>{entry['low']:.3f} &ndash; {entry['high']:.3f}</td><td>{entry['films']}</td></tr>"
+        for name, entry in rows
+        if entry
+    )
+    if not body:
+        return f"<p>{both('card.none')}</p>"
+    titles = "".join(
+        f'<th scope="col">{both(f"card.{column}")}</th>' for column in ("measure", "value", "interval", "films")
+    )
+    return f"""
+<div class="lc-wide" tabindex="0" role="region" {label("aria-label", "card.quality")}><table>
+  <thead><tr>{titles}</tr></thead><tbody>{body}</tbody></table></div>"""
+
+
+def _zoom() -> str:
+    def button(action: str, sign: str) -> str:
+        name = label("aria-label", f"result.{action}")
+        return f'<button type="button" data-zoom="{action}" {name}><span aria-hidden="true">{sign}</span></button>'
+
+    return f"""
+<dialog class="lc-zoom" {label("aria-label", "result.zoom")}>
+  <div class="lc-zoom-bar">{button("farther", "&minus;")}{button("closer", "+")}{button("close", "&times;")}</div>
+  <div class="lc-zoom-film" tabindex="0" role="region" {label("aria-label", "result.zoom")}>
+    <img {label("alt", "result.film")}>
+  </div>
+</dialog>"""
+
+
+def _templates(settings: Settings) -> str:
+    """What page.js says by itself: it has no words of its own."""
+    megabytes = f"{settings.max_bytes / 1e6:g}"
+    too_large = refusal({language: _too_large(language, megabytes) for language in LANGUAGES})
+    offline = alert(
+        "offline", both("examine.offline"), both("examine.offline.message"), both("examine.offline.advice"), "h2"
+    ).replace("</article>", f'<button type="button" data-do="retry">{both("examine.retry")}</button></article>')
+    texts = {
+        "too-large": too_large,
+        "too-large-cells": f"<td colspan='5'>{both('refusal.file_too_large.message', megabytes=megabytes)}</td>",
+        "offline": offline,
+        "reading": both("examine.reading"),
+        "progress": both("several.progress", done="[done]", total="[total]"),
+        "done": both("several.done", total="[total]", read="[read]", refused="[refused]"),
+        "unsaved": both("result.unsaved"),
+        "after": f'<a class="lc-button" href="#examine">{both("examine.another")}</a>',
+        "back": f'<a class="lc-button" href="#several">{both("several.back")}</a>',
+        "result-name": both("nav.result"),
+    }
+    return "".join(f'<template id="lc-say-{name}">{text}</template>' for name, text in texts.items())
+
+
+def _too_large(language: str, megabytes: str) -> Refusal:
+    error = FilmError("file_too_large", megabytes=megabytes)
+    return Refusal(
+        code=error.code,
+        message=say(f"refusal.{error.code}.message", language, **error.values),
+        advice=say(f"refusal.{error.code}.advice", language, **error.values),
+        model="",
+    )
+
+
+def _thumbnail(path: Path) -> str:
+    picture = preview.jpeg(decode(path.read_bytes()), THUMBNAIL_SIDE)
+    return f"data:image/jpeg;base64,{base64.b64encode(picture).decode()}"
+
+
+def _as_data(svg: str) -> str:
+    return f"data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()}"
+
+
+def _inline(name: str) -> str:
+    """A drawing to stand beside words that say the same."""
+    return _file(name).replace("<svg ", '<svg aria-hidden="true" ')
+
+
+def _file(name: str) -> str:
+    return (PAGES / name).read_text(encoding="utf-8")

@@ -1,0 +1,71 @@
+import io
+from datetime import date
+
+import numpy as np
+import pytest
+from PIL import Image, ImageFont
+
+from lungcare import report as module
+from lungcare.film import decode
+from lungcare.quality import Measure, Quality
+from lungcare.report import report
+from lungcare.words import LANGUAGES, sentences
+from tests import phantom
+
+FIGURES = Quality(inside=None, elsewhere=(Measure(0.435, 487, "pneumonia", "far"),))
+DAY = date(2026, 1, 31)
+
+
+def _sheet(reader, figures=FIGURES, height=320, width=288, language="en") -> Image.Image:
+    film = phantom.encode(phantom.chest("tuberculosis", 3, height, width))
+    return Image.open(io.BytesIO(report(reader.read(film), decode(film), figures, DAY, language))).convert("RGB")
+
+
+@pytest.mark.parametrize(("height", "width"), [(320, 288), (200, 900), (900, 200), (1600, 1500)])
+def test_the_sheet_has_the_shape_of_a4_and_keeps_that_of_the_film(reader, height, width):
+    sheet = _sheet(reader, height=height, width=width)
+    assert sheet.size == module.SIZE
+    corner = np.asarray(sheet)[-60:, :]
+    assert (corner == 255).all()
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_all_that_is_written_fits_on_the_sheet(reader, language):
+    pixels = np.asarray(_sheet(reader, language=language).convert("L"))
+    assert (pixels[:, : module.MARGIN - 5] == 255).all()
+    assert (pixels[:, -module.MARGIN + 5 :] == 255).all()
+    assert (pixels[-60:] == 255).all()
+
+
+def test_bars_have_the_colours_of_the_conditions(reader):
+    film = phantom.film("tuberculosis", 3)
+    finding = reader.read(film).finding
+    colour = next(condition.colour for condition in module.CONDITIONS if condition.code == finding)
+    colours = {count_colour[1] for count_colour in _sheet(reader).getcolors(1 << 24)}
+    assert tuple(bytes.fromhex(colour[1:])) in colours
+
+
+def test_what_was_not_measured_is_not_written(reader):
+    with_figures = np.asarray(_sheet(reader).convert("L"))
+    without = np.asarray(_sheet(reader, Quality(None, ())).convert("L"))
+    assert (without < 128).sum() < (with_figures < 128).sum()
+
+
+def test_nothing_of_the_file_goes_into_the_picture(reader):
+    film = phantom.film()
+    data = report(reader.read(film), decode(film), FIGURES, DAY, "id")
+    with Image.open(io.BytesIO(data)) as picture:
+        assert set(picture.info) == {"dpi"}
+        assert not picture.getexif()
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_typeface_has_every_character_that_is_written(language):
+    font = ImageFont.load_default(24)
+    missing = bytes(font.getmask("\uffff"))
+    texts = sentences(language)
+    written = [texts["notice"], texts["report.title"], texts["report.burnt"], texts["result.trust"]]
+    written += [
+        text for code, text in texts.items() if code.startswith(("condition.", "result.finding.", "quality.out"))
+    ]
+    assert not {letter for text in written for letter in text if bytes(font.getmask(letter)) == missing != b""}

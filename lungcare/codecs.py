@@ -36,5 +36,7 @@ def jpeg2000(stream: bytes) -> np.ndarray:
 def rle(stream: bytes, rows: int, columns: int, samples: int, bits: int) -> np.ndarray:
     """RLE: (rows, columns) or (rows, columns, samples)."""
     planes = np.zeros((samples, rows, columns), f"<u{bits // 8}")
-    imagecodecs.dicomrle_decode(stream, planes.dtype, out=planes.reshape(-1).view(np.uint8))
+    decoded = imagecodecs.dicomrle_decode(stream, planes.dtype, out=planes.reshape(-1).view(np.uint8))
+    if len(decoded) != planes.nbytes:
+        raise ValueError("the stream is shorter than its header says")
     return planes[0] if samples == 1 else np.moveaxis(planes, 0, -1)

@@ -273,13 +273,13 @@ class _Elements:
         numbers = self.shorts(tag)
         return int(numbers[0]) if numbers.size else otherwise
 
-    def pixels(self, syntax: str) -> bytes:
-        """The pixel data; of an encapsulated stream, its fragments in one."""
+    def pixels(self, syntax: str) -> bytes | memoryview:
+        """The pixel data, where they lie; of an encapsulated stream, its fragments in one."""
         place = self.places[PIXELS]
         if place.length != _UNDEFINED:
             if syntax not in _NATIVE:
                 raise ValueError("pixel data are not encapsulated")
-            return self.value(PIXELS)
+            return memoryview(self.data)[place.start : place.start + place.length]
         if syntax in _NATIVE:
             raise ValueError("pixel data of no length")
         fragments = list(_items(self.data, place.start, len(self.data), self.encoding, _Budget()))
@@ -505,7 +505,7 @@ def _check_stream(stream: Codestream, image: _Image, check_size: Callable, share
         raise ValueError("stream and header are of different depths")
 
 
-def _decoded(pixels: bytes, syntax: str, image: _Image, elements: _Elements) -> np.ndarray:
+def _decoded(pixels: bytes | memoryview, syntax: str, image: _Image, elements: _Elements) -> np.ndarray:
     """Stored values, not yet of any meaning: unsigned (rows, columns), or uint8 (rows, columns, 3).
 
     Bits above those stored may hold anything. Colour is RGB, or YCbCr whose first channel is the luma.
@@ -534,14 +534,19 @@ def _decoded(pixels: bytes, syntax: str, image: _Image, elements: _Elements) -> 
     return array
 
 
-def _native(pixels: bytes, syntax: str, image: _Image, vr: bytes) -> np.ndarray:
+def _native(pixels: bytes | memoryview, syntax: str, image: _Image, vr: bytes) -> np.ndarray:
     """Pixels that are not compressed, by pydicom."""
     from pydicom.pixels import get_decoder
 
+    if image.photometric != "YBR_FULL_422":
+        # What is left over behind the pixels is nothing to warn of.
+        length = image.rows * image.columns * image.samples * image.allocated // 8
+        pixels = pixels[: length + length % 2]
     array, _ = get_decoder(syntax).as_array(
         pixels,
         index=0,
         raw=True,
+        view_only=True,
         rows=image.rows,
         columns=image.columns,
         samples_per_pixel=image.samples,

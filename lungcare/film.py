@@ -230,14 +230,17 @@ def _pixels(image: Image.Image, is_deep: bool) -> np.ndarray:
 
 
 def _grey(image: Image.Image) -> Image.Image:
-    """Image of up to 8 bits -> mode L. What is transparent becomes black."""
-    if not image.has_transparency_data:
-        return image if image.mode == "L" else image.convert("L")
+    """Image of up to 8 bits -> mode L, in strips. What is transparent becomes black."""
+    if image.mode == "L" and not image.has_transparency_data:
+        return image
     grey = Image.new("L", image.size)
     rows = max(1, _STRIP_PIXELS // image.width)
     for top in range(0, image.height, rows):
-        strip = image.crop((0, top, image.width, min(top + rows, image.height))).convert("RGBA")
-        grey.paste(Image.alpha_composite(Image.new("RGBA", strip.size, "black"), strip).convert("L"), (0, top))
+        strip = image.crop((0, top, image.width, min(top + rows, image.height)))
+        if strip.has_transparency_data:
+            strip = strip.convert("RGBA")
+            strip = Image.alpha_composite(Image.new("RGBA", strip.size, "black"), strip)
+        grey.paste(strip.convert("L"), (0, top))
     return grey
 
 

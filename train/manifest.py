@@ -8,7 +8,7 @@ from pathlib import Path
 from lungcare.conditions import CODES
 
 MANIFEST = "manifest.csv"
-SUFFIXES = {".png", ".jpg", ".jpeg", ".webp"}
+SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".dcm", ".dicom"}
 OTHER = "other"
 
 _CLASS_NAMES = {

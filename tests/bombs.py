@@ -1,0 +1,187 @@
+"""Files that are small and unpack to much, or take long: the largest that the limits let in, and those above them."""
+
+import io
+import struct
+import zlib
+from collections.abc import Callable
+
+import imagecodecs
+import numpy as np
+from PIL import Image
+from pydicom import uid
+
+from tests.dicom_files import write
+
+SIDE = 6000  # 36 megapixels, the limit
+HALF = 4240  # half of them
+WEBP = 3790  # four tenths
+
+
+def picture(mode: str, kind: str, side: int = SIDE, colour: object = 0, **options: object) -> bytes:
+    """One even picture in Pillow's formats."""
+    stream = io.BytesIO()
+    Image.new(mode, (side, side), colour).save(stream, kind, **options)
+    return stream.getvalue()
+
+
+def chunk(name: bytes, body: bytes) -> bytes:
+    """One chunk of a PNG."""
+    return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
+
+
+def many_chunks() -> bytes:
+    """A PNG with four million chunks that hold nothing."""
+    head = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", 100, 100, 8, 0, 0, 0, 0))
+    return head + chunk(b"abCd", b"") * 4_000_000
+
+
+def many_texts() -> bytes:
+    """A PNG whose texts inflate to a megabyte each."""
+    text = chunk(b"zTXt", b"a\0\0" + zlib.compress(bytes(1_000_000)))
+    head = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", 100, 100, 8, 0, 0, 0, 0))
+    return head + text * 5000
+
+
+def many_scans(count: int, side: int = HALF) -> bytes:
+    """A progressive JPEG whose first scan comes again and again."""
+    data = picture("RGB", "JPEG", side, progressive=True)
+    start = data.index(b"\xff\xda")
+    end = data.index(b"\xff", start + 14)
+    while data[end + 1] in (0, *range(0xD0, 0xD8)):
+        end = data.index(b"\xff", end + 1)
+    return data[:end] + data[start:end] * count + data[end:]
+
+
+def many_pages() -> bytes:
+    """A TIFF of a million pages, all of one entry."""
+    page = struct.Struct("<HHHIII")
+    return (
+        b"II*\0"
+        + struct.pack("<I", 8)
+        + b"".join(page.pack(1, 256, 3, 1, 100, 8 + (number + 1) * page.size) for number in range(1_000_000))
+    )
+
+
+def runs_of_one() -> bytes:
+    """A BMP of runs of one pixel each, and of jumps that go nowhere."""
+    rows = b"\1\0" * 20_000_000
+    head = struct.pack("<IiiHHIIiiII", 40, 4400, 4400, 1, 8, 1, len(rows), 0, 0, 256, 0)
+    offset = 14 + len(head) + 1024
+    return b"BM" + struct.pack("<IHHI", offset + len(rows), 0, 0, offset) + head + bytes(1024) + rows
+
+
+def film(syntax: str, side: int = SIDE, dtype: str = "u2", **tags: object) -> bytes:
+    """A DICOM film of one grey but for a corner."""
+    levels = np.zeros((side, side), dtype)
+    levels[:9, :9] = 200
+    return write(levels, syntax, **tags)
+
+
+def inflating() -> bytes:
+    """A deflated DICOM file of 8 GB in 8 MB."""
+    data = write(np.zeros((100, 100), np.uint8), uid.DeflatedExplicitVRLittleEndian)
+    start = data.index(b"1.2.840.10008.1.2.1.99") + 22
+    press = zlib.compressobj(9, zlib.DEFLATED, -15)
+    block = struct.pack("<HH2sHI", 8, 0x70, b"OB", 0, 1 << 24) + bytes(1 << 24)
+    return data[:start] + b"".join(press.compress(block) for _ in range(500)) + press.flush()
+
+
+def greater_than_said(stream: bytes, syntax: str) -> bytes:
+    """A DICOM file that says 100 x 100 and holds a stream that says otherwise."""
+    return write(np.zeros((100, 100), np.uint8), syntax, encode=lambda levels, bits: stream)
+
+
+def many_elements() -> bytes:
+    """A DICOM file with six million elements that hold nothing."""
+    data = write(np.zeros((100, 100), np.uint8))
+    start = data.index(b"\x08\0\x16\0")
+    return data[:start] + struct.pack("<HH2sH", 8, 0x70, b"LO", 0) * 6_000_000 + data[start:]
+
+
+def nested(depth: int = 1_000_000) -> bytes:
+    """A DICOM file with a sequence in a sequence in a sequence."""
+    data = write(np.zeros((100, 100), np.uint8))
+    start = data.index(b"\x08\0\x16\0")
+    level = struct.pack("<HH2sHI", 8, 0x1140, b"SQ", 0, 0xFFFFFFFF) + struct.pack("<HHI", 0xFFFE, 0xE000, 0xFFFFFFFF)
+    return data[:start] + level * depth
+
+
+def many_fragments() -> bytes:
+    """A DICOM film in six million fragments that hold nothing."""
+    data = write(np.zeros((100, 100), np.uint8), uid.JPEGLSLossless)
+    return data[:-8] + struct.pack("<HHI", 0xFFFE, 0xE000, 0) * 6_000_000 + data[-8:]
+
+
+def tiles(side: int, tile: int) -> bytes:
+    """A JPEG 2000 stream whose header is cut into many tiles."""
+    stream = bytearray(imagecodecs.jpeg2k_encode(np.zeros((side, side), np.uint8), codecformat="j2k"))
+    stream[24:32] = struct.pack(">II", tile, tile)
+    return bytes(stream)
+
+
+def layers(count: int) -> bytes:
+    """A JPEG 2000 stream that says that it has many layers."""
+    stream = bytearray(imagecodecs.jpeg2k_encode(np.zeros((HALF, HALF), np.uint8), codecformat="j2k"))
+    coding = stream.index(b"\xff\x52")
+    stream[coding + 6 : coding + 8] = struct.pack(">H", count)
+    return bytes(stream)
+
+
+def _exif() -> Image.Exif:
+    exif = Image.Exif()
+    exif[0x112] = 6
+    return exif
+
+
+DEFLATED, RLE = uid.DeflatedExplicitVRLittleEndian, uid.RLELossless
+
+# Name -> the file. Those of "at the limit" are read; all others are refused.
+BOMBS: dict[str, Callable[[], bytes]] = {
+    "at the limit: PNG, RGB": lambda: picture("RGB", "PNG"),
+    "at the limit: PNG, RGBA, turned": lambda: picture("RGBA", "PNG", exif=_exif()),
+    "at the limit: PNG, palette with transparency": lambda: picture("P", "PNG", transparency=0),
+    "at the limit: PNG, 16 bits, turned": lambda: picture("I;16", "PNG", exif=_exif()),
+    "at the limit: PNG, 1 bit": lambda: picture("1", "PNG"),
+    "at the limit: JPEG, CMYK, turned": lambda: picture("CMYK", "JPEG", exif=_exif()),
+    "at the limit: JPEG, progressive": lambda: picture("RGB", "JPEG", HALF, progressive=True, subsampling=0),
+    "at the limit: JPEG, progressive, CMYK": lambda: picture("CMYK", "JPEG", HALF, progressive=True, subsampling=0),
+    "at the limit: JPEG, progressive, 30 scans more": lambda: many_scans(30),
+    "at the limit: WebP": lambda: picture("RGBA", "WEBP", WEBP, lossless=True, exif=_exif()),
+    "at the limit: TIFF, CMYK": lambda: picture("CMYK", "TIFF", compression="tiff_lzw"),
+    "at the limit: TIFF, RGBA, turned": lambda: picture("RGBA", "TIFF", compression="tiff_lzw", exif=_exif()),
+    "at the limit: TIFF, 16 bits": lambda: picture("I;16", "TIFF", compression="tiff_adobe_deflate"),
+    "at the limit: TIFF, floating point": lambda: picture("F", "TIFF", HALF, compression="tiff_adobe_deflate"),
+    "at the limit: BMP": lambda: picture("L", "BMP"),
+    "at the limit: DICOM, deflated": lambda: film(DEFLATED),
+    "at the limit: DICOM, RLE": lambda: film(RLE),
+    "at the limit: DICOM, RLE, colour": lambda: write(np.zeros((3000, 3000, 3), np.uint8), RLE),
+    "at the limit: DICOM, JPEG": lambda: film(uid.JPEGBaseline8Bit, dtype="u1"),
+    "at the limit: DICOM, JPEG lossless": lambda: film(uid.JPEGLosslessSV1),
+    "at the limit: DICOM, JPEG-LS": lambda: film(uid.JPEGLSLossless),
+    "at the limit: DICOM, JPEG 2000": lambda: film(uid.JPEG2000Lossless, HALF),
+    "at the limit: DICOM, JPEG 2000, colour": lambda: write(np.zeros((2120, 2120, 3), np.uint8), uid.JPEG2000Lossless),
+    "PNG, 900 megapixels": lambda: picture("1", "PNG", 30_000),
+    "PNG, four million chunks": many_chunks,
+    "PNG, texts of 5 GB": many_texts,
+    "JPEG, 2000 scans": lambda: many_scans(2000),
+    "TIFF, a million pages": many_pages,
+    "BMP, runs of one pixel": runs_of_one,
+    "DICOM, deflated, 8 GB": inflating,
+    "DICOM, JPEG greater than it says": lambda: greater_than_said(picture("L", "JPEG", 12_000), uid.JPEGBaseline8Bit),
+    "DICOM, JPEG-LS greater than it says": lambda: greater_than_said(
+        imagecodecs.jpegls_encode(np.zeros((12_000, 12_000), np.uint8)), uid.JPEGLSLossless
+    ),
+    "DICOM, JPEG 2000 greater than it says": lambda: greater_than_said(
+        imagecodecs.jpeg2k_encode(np.zeros((8_000, 8_000), np.uint8), codecformat="j2k"), uid.JPEG2000
+    ),
+    "DICOM, RLE shorter than it says": lambda: film(RLE, 100, Rows=6000, Columns=6000),
+    "DICOM, six million elements": many_elements,
+    "DICOM, a million sequences in each other": nested,
+    "DICOM, six million fragments": many_fragments,
+    "DICOM, JPEG 2000 of a million tiles": lambda: write(
+        np.zeros((4096, 4096), np.uint8), uid.JPEG2000, encode=lambda levels, bits: tiles(4096, 4)
+    ),
+    "DICOM, JPEG 2000 of 65,535 layers": lambda: write(
+        np.zeros((HALF, HALF), np.uint8), uid.JPEG2000, encode=lambda levels, bits: layers(65_535)
+    ),
+}

@@ -291,6 +291,14 @@ REFUSED = [
     ),
 ]
 
+# What lungcare/gate.py refuses after decoding; tests/test_gate.py holds it to that.
+QUALITY = [
+    ("a film of which next to nothing is bright", "too_dark"),
+    ("a film of which next to nothing is dark", "too_bright"),
+    ("a film whose levels lie close together", "no_contrast"),
+    ("a small film on an even page, or a page with a few words", "nearly_empty"),
+]
+
 
 def _rare_tiff() -> bytearray:
     """A TIFF whose samples are complex numbers."""
@@ -357,6 +365,10 @@ def document() -> str:
         "| File | Status | Code | Sentence |",
         "|---|---|---|---|",
         *(f"| {case.name} | {STATUS_BY_CODE[case.code]} | `{case.code}` | {_sentence(case)} |" for case in REFUSED),
+        *(
+            f"| {name} | {STATUS_BY_CODE[code]} | `{code}` | {sentences('en')[f'refusal.{code}.message']} |"
+            for name, code in QUALITY
+        ),
         "",
         "Modality, body part and view are judged where they are among the terms that the standard defines; what is",
         "missing or written freely refuses nothing.",

@@ -6,8 +6,8 @@ import os
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from datetime import date
-from functools import wraps
 from typing import Any
 from uuid import uuid4
 
@@ -15,13 +15,17 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 import gradio as gr
-from fastapi import FastAPI, Response
-from gradio.data_classes import DataWithFiles
+from fastapi import FastAPI, Request, Response
+from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import JSONResponse
+from starlette.datastructures import UploadFile
+from starlette.formparsers import MultiPartException
 
 from lungcare import batch, markup, preview, screens
 from lungcare.api import PAGE, PAGES, Failure
 from lungcare.examples import examples
 from lungcare.film import decode
+from lungcare.guard import FORM_BYTES, InMemoryParser
 from lungcare.quality import quality
 from lungcare.reader import Reader
 from lungcare.reading import Reading, Refusal
@@ -36,11 +40,14 @@ logger = logging.getLogger("lungcare.page")
 
 def mount(app: FastAPI, reader: Reader) -> None:
     """Put the page into an app, at /ui. Both are served by the same process, and read with the same reader."""
-    # Films come to the page's own functions, in memory; Gradio's route that would write them to the disk is closed.
+    page = Page(reader)
+    # Before Gradio's own routes, which would write films to the disk, and leave them there when a visitor goes away.
     app.add_api_route(f"{PAGE}/gradio_api/upload", _closed, methods=["POST"])
+    for place in ("component_server", "component_server/"):
+        app.add_api_route(f"{PAGE}/gradio_api/{place}", page.answer, methods=["POST"])
     gr.mount_gradio_app(
         app,
-        Page(reader).blocks,
+        page.blocks,
         path=PAGE,
         theme=gr.themes.Base(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"]),
         head=screens.head(),
@@ -55,16 +62,22 @@ def mount(app: FastAPI, reader: Reader) -> None:
     )
 
 
-class Page:
-    """All screens as one component of Gradio, and the three functions that they call.
+@dataclass(frozen=True)
+class Sent:
+    """What a function of the page is sent: a film, or in the values the number of an example. Nothing of it is kept."""
 
-    What a function is sent holds a film in `files`, or the number of an example in `data`; nothing of it is kept.
-    """
+    film: bytes | None = None
+    values: dict[str, str] = field(default_factory=dict)
+
+
+class Page:
+    """All screens as one component of Gradio, and the three functions that they call."""
 
     def __init__(self, reader: Reader):
         self.reader = reader
         self.quality = quality(reader.bundle.card)
         self.examples = examples(reader.settings.examples or reader.bundle.folder / "examples")
+        self._functions = {"read": self.read, "row": self.row, "picture": self.picture}
         self._places = threading.BoundedSemaphore(reader.settings.threads)
         forget = (FORGET_AFTER_SECONDS, FORGET_AFTER_SECONDS)
         with gr.Blocks(title="LungCare", analytics_enabled=False, delete_cache=forget, fill_width=True) as self.blocks:
@@ -72,10 +85,26 @@ class Page:
                 screens.page(reader.bundle.card, self.examples, reader.settings),
                 js_on_load=(PAGES / "page.js").read_text(encoding="utf-8"),
                 apply_default_css=False,
-                server_functions=[_served(self.read), _served(self.row), _served(self.picture)],
+                server_functions=[_named(name) for name in self._functions],
             )
 
-    def read(self, sent: DataWithFiles) -> dict[str, Any]:
+    async def answer(self, request: Request) -> Response:
+        """Call the function that the page asks for, as Gradio would, without a film on the disk."""
+        parser = InMemoryParser(request.headers, request.stream(), max_files=1, max_fields=8, max_part_size=FORM_BYTES)
+        try:
+            form = await parser.parse()
+            function = self._functions[str(form["fn_name"])]
+        except (MultiPartException, LookupError, ValueError):
+            return Response(status_code=400)
+        film = form.get("film")
+        values = {name: value for name, value in form.items() if isinstance(value, str)}
+        sent = Sent(await film.read() if isinstance(film, UploadFile) else None, values)
+        try:
+            return JSONResponse(await run_in_threadpool(function, sent))
+        except ValueError:
+            return Response(status_code=422)
+
+    def read(self, sent: Sent) -> dict[str, Any]:
         """Read a film: the HTML of the result, one line to be spoken, and the reading as data."""
 
         def answer() -> dict[str, Any]:
@@ -94,7 +123,7 @@ class Page:
 
         return self._safely(answer, lambda failures: {"html": markup.failure(failures), "spoken": "", "reading": None})
 
-    def row(self, sent: DataWithFiles) -> dict[str, Any]:
+    def row(self, sent: Sent) -> dict[str, Any]:
         """Read one film of several: its cells in the page's table, and its row of CSV after the name of the file."""
 
         def answer() -> dict[str, Any]:
@@ -109,25 +138,23 @@ class Page:
 
         return self._safely(answer, failed)
 
-    def picture(self, sent: DataWithFiles) -> str:
+    def picture(self, sent: Sent) -> str:
         """The picture of a film's reading to save: a PNG in base64. Raises ValueError for what cannot be read."""
         data = self._film(sent)
         reading = self._judged(data)
         if not isinstance(reading, Reading):
             raise ValueError("there is no picture of a refusal")
-        language = sent.data.get("language")
-        day = _day(sent.data.get("date", ""))
+        language = sent.values.get("language")
+        day = _day(sent.values.get("date", ""))
         radiograph = decode(data, self.reader.settings.max_pixels)
         chosen = language if language in LANGUAGES else LANGUAGES[0]
         return base64.b64encode(report(reading, radiograph, self.quality, day, chosen)).decode()
 
-    def _film(self, sent: DataWithFiles) -> bytes:
+    def _film(self, sent: Sent) -> bytes:
         """The bytes of the film that was sent, or of the example that was chosen."""
-        if sent.files:
-            return sent.files[0][1]
-        if "example" in sent.data:
-            return self.examples[int(sent.data["example"])].path.read_bytes()
-        return b""
+        if sent.film is None and "example" in sent.values:
+            return self.examples[int(sent.values["example"])].path.read_bytes()
+        return sent.film or b""
 
     def _judged(self, data: bytes) -> Reading | dict[str, Refusal]:
         """The reading of a film, or its refusal in every language. No more films at once than the settings say."""
@@ -147,13 +174,13 @@ class Page:
             return failed({language: _failure(request_id, language) for language in LANGUAGES})
 
 
-def _served(method: Callable) -> Callable:
-    """A method as the plain function that Gradio wants, which marks its functions with an attribute."""
+def _named(name: str) -> Callable:
+    """A function that tells Gradio the name by which the page calls ours; `Page.answer` answers in its place."""
 
-    @wraps(method)
-    def function(sent: Any) -> Any:
-        return method(sent if isinstance(sent, DataWithFiles) else DataWithFiles(data={}, files=[]))
+    def function() -> None:
+        raise NotImplementedError
 
+    function.__name__ = name
     return function
 
 

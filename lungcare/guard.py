@@ -115,7 +115,7 @@ class Guard:
         content_type = headers.get("content-type", "").lower()
         if not content_type.startswith("multipart/form-data"):
             raise RequestError("not_multipart" if content_type else "no_film", field=FIELD)
-        parser = _InMemory(headers, body.stream(), max_files=8, max_fields=8, max_part_size=FORM_BYTES)
+        parser = InMemoryParser(headers, body.stream(), max_files=8, max_fields=8, max_part_size=FORM_BYTES)
         try:
             form = await parser.parse()
         except (MultiPartException, ValueError, LookupError) as error:
@@ -134,8 +134,8 @@ class Guard:
         return await films[0].read()
 
 
-class _InMemory(MultiPartParser):
-    """No film is written to the disk: what is larger than the limit never comes this far."""
+class InMemoryParser(MultiPartParser):
+    """Reads a form and writes no film to the disk: what is larger than the limit never comes this far."""
 
     spool_max_size = 2**40
 

@@ -7,7 +7,6 @@ import re
 
 import pytest
 import requests
-from gradio.data_classes import DataWithFiles
 from PIL import Image
 
 import gradio_app
@@ -35,8 +34,8 @@ def page(reader):
     return gradio_app.Page(reader)
 
 
-def sent(data: bytes | None = None, **values: str) -> DataWithFiles:
-    return DataWithFiles(data=values, files=[] if data is None else [("film", data)])
+def sent(data: bytes | None = None, **values: str) -> gradio_app.Sent:
+    return gradio_app.Sent(data, values)
 
 
 def test_a_film_comes_back_as_html_and_as_data(page, reader):
@@ -136,15 +135,44 @@ def test_the_page_has_no_function_but_its_own(server):
 
 
 @pytest.mark.parametrize(
-    "body",
-    [{"data": None}, {"data": {"example": "99"}}, {"data": {"path": "/etc/passwd"}}, {"data": ["http://127.0.0.1:9"]}],
+    ("body", "status"),
+    [
+        ({"json": {"fn_name": "read", "data": {"path": "/etc/passwd"}}}, 400),
+        ({"data": b"x", "headers": {"content-type": "multipart/form-data"}}, 400),
+        ({"files": {"fn_name": (None, "__init__")}}, 400),
+        ({"files": {"other": (None, "x")}}, 400),
+        ({"files": {"fn_name": (None, "picture")}}, 422),
+        ({"files": {"fn_name": (None, "picture"), "film": b"no film"}}, 422),
+    ],
 )
-def test_what_is_no_form_is_refused(server, body):
-    config = requests.get(server.url + "/ui/config", timeout=30).json()
-    call = {"session_hash": "x", "component_id": config["components"][0]["id"], "fn_name": "read", **body}
-    answer = requests.post(server.url + "/ui/gradio_api/component_server/", json=call, timeout=30)
-    assert answer.ok
+def test_what_the_page_would_never_ask_is_refused(server, body, status):
+    answer = requests.post(server.url + "/ui/gradio_api/component_server/", timeout=30, **body)
+    assert answer.status_code == status
+    assert "Traceback" not in answer.text
+
+
+@pytest.mark.parametrize(
+    "values", [{}, {"film": (None, "http://127.0.0.1:9/film.png")}, {"film": (None, "/etc/passwd")}]
+)
+def test_an_address_or_a_path_in_place_of_a_film_is_no_film(server, values):
+    form = {"fn_name": (None, "read"), **values}
+    answer = requests.post(server.url + "/ui/gradio_api/component_server/", files=form, timeout=30)
     assert 'data-code="empty_file"' in answer.json()["html"]
+
+
+def test_an_upload_that_breaks_off_leaves_nothing_on_the_disk(server):
+    before = set(server.scratch.rglob("*"))
+
+    def pieces():
+        yield b'--b\r\nContent-Disposition: form-data; name="film"; filename="film"\r\n\r\n'
+        yield bytes(3_000_000)
+        raise ConnectionError
+
+    headers = {"content-type": "multipart/form-data; boundary=b"}
+    with pytest.raises(requests.ConnectionError):
+        requests.post(server.url + "/ui/gradio_api/component_server/", data=pieces(), headers=headers, timeout=30)
+    assert requests.get(server.url + "/readyz", timeout=30).ok
+    assert not [path for path in set(server.scratch.rglob("*")) - before if path.is_file()]
 
 
 def test_the_card_of_the_model_can_be_read(server):

@@ -9,7 +9,7 @@ const AT_ONCE = 2;
 
 let turn = 0; // counts what was begun, so that an answer to something older is dropped
 let shown = null; // the film whose reading is seen, and that reading: {film, reading}
-let table = null; // several films: {films, rows, next}
+let table = null; // several films: {films, rows, next, read, done, turn}; turn is that in which it was last gone on with
 
 // ---- words: pieces of HTML that the server wrote, in every language
 
@@ -59,6 +59,7 @@ function go(name) {
 function arrive() {
   if (place() === "lc-content") return;
   const screen = show(place());
+  if (screen === screens.several && table.done < table.films.length && table.turn !== turn) goOn();
   window.scrollTo(0, 0);
   at("[tabindex='-1']", screen)?.focus({ preventScroll: true });
 }
@@ -129,12 +130,11 @@ function trouble(screen, again) {
 // ---- several films
 
 function readSeveral(films) {
-  table = { films, rows: Array(films.length).fill(null), next: 0, read: 0, done: 0 };
+  table = { films, rows: Array(films.length).fill(null), next: 0, read: 0, done: 0, turn: -1 };
   at("tbody", screens.several).replaceChildren(...films.map(line));
   at("[data-do=csv]", screens.several).disabled = true;
   put(at(".lc-trouble", screens.several), "");
-  go("several");
-  goOn();
+  go("several"); // and there goOn is called, as it is when one comes back to a table that is not whole
 }
 
 function line(film, number) {
@@ -156,6 +156,7 @@ function line(film, number) {
 async function goOn() {
   const mine = ++turn;
   const mineTable = table;
+  table.turn = mine;
   count();
   let isOffline = false;
   const worker = async () => {

@@ -56,7 +56,7 @@ def test_a_film_chosen_by_the_button_gets_four_probabilities(open_page, reader, 
     page = open_page()
     page.get_by_role("link", name="Examine a film").click()
     with page.expect_file_chooser() as chooser:
-        page.get_by_text("Choose films").click()
+        page.get_by_label("Choose films").click()
     chooser.value.set_files(film())
     expected = reader.read(film().read_bytes())
     assert shown(page) == pytest.approx(expected.probabilities.model_dump(), abs=1e-5)

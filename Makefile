@@ -22,10 +22,10 @@ export TF_CPP_MIN_LOG_LEVEL ?= 2
 export LUNGCARE_MODEL ?= $(MODEL)
 
 .DEFAULT_GOAL := help
-.PHONY: help env serve test lint format train bento
+.PHONY: help env serve test lint format train bento screenshots
 
 help: ## say what there is
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo "  Options: PORT=3000 HOST=127.0.0.1 MODEL=<name> GPU=1 PYTHON=<python>"
 
 env: ## make the environment in .venv
@@ -55,6 +55,10 @@ bento: env ## build the bento, with the model inside, into dist/
 test: ## run all tests
 	@$(ENVIRONMENT) dev
 	$(PY) -m pytest
+
+screenshots: ## take a picture of every screen into screenshots/
+	@$(ENVIRONMENT) dev
+	$(PY) -m scripts.screenshots
 
 lint: ## check form and style
 	@$(ENVIRONMENT) dev

@@ -20,14 +20,17 @@ from lungcare.codestream import jpeg_header
 from lungcare.dicom import decode_dicom, is_dicom
 from lungcare.reading import FilmError
 
-# As many as keep the decoding of one film below 300 MB, in whatever format it comes (tests/test_costs.py).
-MAX_PIXELS = 36_000_000
+MAX_PIXELS = 64_000_000
 MIN_SIDE = 64
 
-# Share of MAX_PIXELS where the decoder holds more than the pixels: they are refused a little earlier.
-_SHARE_OF_WEBP = 0.4
-_SHARE_OF_PROGRESSIVE_JPEG = 0.5
-_SHARE_OF_32_BITS = 0.5
+# Share of MAX_PIXELS for all but grey films of 8 bits, of which no more than a byte a pixel is ever held: they are
+# refused earlier, so that the decoding of any film stays below 300 MB (tests/test_costs.py).
+SHARE_OF_MOST = 36 / 64
+SHARE_OF_WEBP = 0.4 * SHARE_OF_MOST
+SHARE_OF_PROGRESSIVE_JPEG = 0.5 * SHARE_OF_MOST
+SHARE_OF_32_BITS = 0.5 * SHARE_OF_MOST
+# A film of more pixels is halved in both directions before its levels become floats.
+_WHOLE_PIXELS = 36_000_000
 
 # How often a decoder may ask for bytes: far more than any film needs, soon enough to stop who only keeps it busy.
 _MAX_READS = 200_000
@@ -53,7 +56,8 @@ _BMP_HEADERS = {12, 40, 52, 56, 64, 108, 124}
 class Radiograph:
     """A decoded film.
 
-    pixels: float32 (height, width), grey, 0 (black) to 1 (white), in the geometry of the file.
+    pixels: float32 (height, width), grey, 0 (black) to 1 (white), in the geometry of the file; halved in both
+    directions where the file has more than 36 megapixels.
     """
 
     pixels: np.ndarray
@@ -93,7 +97,10 @@ def decode(data: bytes, max_pixels: int = MAX_PIXELS) -> Radiograph:
 
     try:
         if is_dicom(data):
-            return Radiograph(decode_dicom(data, max_pixels, check_size))
+            most = int(max_pixels * SHARE_OF_MOST)
+            return Radiograph(
+                decode_dicom(data, most, lambda width, height, share: check_size(width, height, share * SHARE_OF_MOST))
+            )
         # Opened by its class and not by Image.open, whose limit of pixels is not ours.
         with _file_class(data)(_Metered(data)) as image:
             check_size(image.width, image.height, _share(image, data))
@@ -170,10 +177,13 @@ def _is_unsupported(error: Exception) -> bool:
 def _share(image: Image.Image, data: bytes) -> float:
     """The share of the limit of pixels that counts for such an image."""
     if isinstance(image, WebPImageFile):
-        return _SHARE_OF_WEBP
+        return SHARE_OF_WEBP
     if isinstance(image, JpegImageFile):
-        return _SHARE_OF_PROGRESSIVE_JPEG if jpeg_header(data).is_progressive else 1
-    return _SHARE_OF_32_BITS if image.mode in ("I", "F") else 1
+        if jpeg_header(data).is_progressive:
+            return SHARE_OF_PROGRESSIVE_JPEG
+    elif image.mode in ("I", "F"):
+        return SHARE_OF_32_BITS
+    return 1 if image.mode in ("1", "L") else SHARE_OF_MOST
 
 
 def _check_pages(image: Image.Image) -> None:
@@ -218,6 +228,8 @@ def _pixels(image: Image.Image, is_deep: bool) -> np.ndarray:
             image = image.transpose(upright)
         return _deep(image)
     grey = _grey(image)
+    if grey.width * grey.height > _WHOLE_PIXELS:
+        grey = grey.reduce(2)
     if grey is not image:
         image.close()
     if upright is not None:

@@ -378,7 +378,7 @@ def document() -> str:
         "| | |",
         "|---|---|",
         f"| Size of the file | {Settings().max_bytes / 1e6:g} MB (`LUNGCARE_MAX_BYTES`) |",
-        f"| Width times height | {MAX_PIXELS / 1e6:g} megapixels (`LUNGCARE_MAX_PIXELS`); {_shares()} |",
+        f"| Width times height | {MAX_PIXELS / 1e6:g} megapixels of 8-bit grey (`LUNGCARE_MAX_PIXELS`); {_shares()} |",
         f"| Shorter side | at least {MIN_SIDE} pixels |",
         "",
         "They are looked at before anything is decoded. What is made to take long or much memory is refused with",
@@ -401,11 +401,12 @@ def _shares() -> str:
     from lungcare import film
 
     parts = {
-        "WebP": film._SHARE_OF_WEBP,
-        "progressive JPEG": film._SHARE_OF_PROGRESSIVE_JPEG,
-        "32 bits": film._SHARE_OF_32_BITS,
-        "JPEG 2000": dicom_module._SHARE_OF_JPEG2000,
-        "DICOM in colour": dicom_module._SHARE_OF_COLOUR,
+        "colour, 16 bits and DICOM": film.SHARE_OF_MOST,
+        "WebP": film.SHARE_OF_WEBP,
+        "progressive JPEG": film.SHARE_OF_PROGRESSIVE_JPEG,
+        "32 bits": film.SHARE_OF_32_BITS,
+        "JPEG 2000": film.SHARE_OF_MOST * dicom_module._SHARE_OF_JPEG2000,
+        "DICOM in colour": film.SHARE_OF_MOST * dicom_module._SHARE_OF_COLOUR,
     }
     return ", ".join(f"{name} {share * MAX_PIXELS / 1e6:.3g}" for name, share in parts.items())
 

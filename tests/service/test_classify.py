@@ -53,6 +53,7 @@ def _part(name: str, content: str, filename: str | None = None) -> str:
     return f'--b\r\nContent-Disposition: form-data; name="{name}"{file}\r\n\r\n{content}\r\n'
 
 
+PAGE_ROUTE = "/ui/gradio_api/component_server"
 BAD = {
     "nothing at all": ("no_film", lambda s: _multipart(s, b"", None)),
     "a form without fields": ("no_film", lambda s: _multipart(s, b"--b--\r\n")),
@@ -75,7 +76,10 @@ BAD = {
     "bomb": ("too_many_pixels", lambda s: s.post(_bomb())),
     "60 MB": ("file_too_large", lambda s: s.post(bytes(60_000_000))),
     "60 MB, chunked": ("file_too_large", lambda s: _multipart(s, _pieces(60_000_000))),
-    "60 MB to the page": ("file_too_large", lambda s: _multipart(s, _pieces(60_000_000), path="/ui/gradio_api/upload")),
+    "60 MB to the page": (
+        "file_too_large",
+        lambda s: _multipart(s, _pieces(60_000_000), path="/ui/gradio_api/component_server"),
+    ),
     "a hair above 50 MB": ("file_too_large", lambda s: s.post(bytes(50_000_001))),
 }
 

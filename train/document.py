@@ -32,6 +32,7 @@ def quality(models: Path) -> str:
     cards = [Bundle(path.parent).card for path in sorted(models.glob("[!.]*/card.json"))]
     lines = [
         "Written by `python -m train publish` from `models/*/card.json`; 95 % intervals by bootstrap over groups.",
+        "Each model on the test part of the split that it was trained on; the thesis's is a balanced subset.",
         "",
         "| | " + " | ".join(f"`{card.tag}`, {card.input.size} px" for card in cards) + " |",
         "|---|" + "---|" * len(cards),

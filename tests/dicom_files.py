@@ -20,7 +20,7 @@ NATIVE = (
 # What names a person, a place or a day, in elements of every kind.
 PRIVATE = {
     "PatientName": "PLANTED^NAME",
-    "PatientID": "PLANTED-ID-4711",
+    "PatientID": "PLANTED-ID-47114711",
     "PatientBirthDate": "19010203",
     "StudyDate": "19040506",
     "InstitutionName": "PLANTED HOSPITAL",
@@ -30,7 +30,7 @@ PRIVATE = {
     "ImageComments": "PLANTED COMMENT",
     "SpecificCharacterSet": "PLANTED CHARSET",
 }
-MARKS = ("PLANTED", "4711", "19010203", "19040506", "PRIVATE-UID", "1.2.3.4711")
+MARKS = ("PLANTED", "47114711", "19010203", "19040506", "PRIVATE-UID", "1.2.3.47114711")
 
 
 def write(levels: np.ndarray, syntax: str = uid.ExplicitVRLittleEndian, preamble: bool = True, **tags: object) -> bytes:
@@ -46,7 +46,7 @@ def write(levels: np.ndarray, syntax: str = uid.ExplicitVRLittleEndian, preamble
     dataset.file_meta = FileMetaDataset()
     dataset.file_meta.TransferSyntaxUID = uid.UID(syntax)
     dataset.file_meta.MediaStorageSOPClassUID = dataset.SOPClassUID = uid.DigitalXRayImageStorageForPresentation
-    dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID = "1.2.3.4711"
+    dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID = "1.2.3.47114711"
     bits = 8 * levels.dtype.itemsize
     settings = {
         "Modality": "DX",
@@ -106,7 +106,7 @@ def named(**tags: object) -> dict[str, object]:
     inner = Dataset()
     inner.PatientName, inner.PatientID = "PLANTED^INNER", "PLANTED-INNER"
     inner.RequestAttributesSequence = Sequence([Dataset()])
-    return {**PRIVATE, "StudyInstanceUID": "1.2.3.4711.1", "ReferencedStudySequence": Sequence([inner]), **tags}
+    return {**PRIVATE, "StudyInstanceUID": "1.2.3.47114711.1", "ReferencedStudySequence": Sequence([inner]), **tags}
 
 
 def _jpeg(lossless: bool, **options: object) -> Callable[[np.ndarray, int], bytes]:

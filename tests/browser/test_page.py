@@ -204,6 +204,7 @@ def test_the_keyboard_alone_does_everything(open_page, film):
 
     tab_to("a[href='#examine'].lc-main")
     page.keyboard.press("Enter")
+    page.wait_for_selector("[data-screen=examine]", state="visible")
     tab_to("#lc-file")
     with page.expect_file_chooser() as chooser:
         page.keyboard.press("Enter")
@@ -213,17 +214,19 @@ def test_the_keyboard_alone_does_everything(open_page, film):
     with page.expect_download():
         page.keyboard.press("Enter")
     page.keyboard.press("Shift+Tab")
-    assert page.evaluate("document.activeElement.dataset.do") == "zoom"
+    page.wait_for_function("document.activeElement.dataset.do == 'zoom'")
     page.keyboard.press("Enter")
-    assert page.locator("dialog[open]").count() == 1
+    page.wait_for_selector("dialog[open]")
+    page.wait_for_function("document.querySelector('.lc-zoom-film img').clientWidth > 0")
     before = page.evaluate("document.querySelector('.lc-zoom-film img').clientWidth")
     page.keyboard.press("+")
-    assert page.evaluate("document.querySelector('.lc-zoom-film img').clientWidth") > before
+    page.wait_for_function("before => document.querySelector('.lc-zoom-film img').clientWidth > before", arg=before)
     page.keyboard.press("Escape")
-    assert page.locator("dialog[open]").count() == 0
-    assert page.evaluate("document.activeElement.dataset.do") == "zoom"
+    page.wait_for_selector("dialog[open]", state="detached")
+    page.wait_for_function("document.activeElement.dataset.do == 'zoom'")
     tab_to("a[href='#examine'].lc-button")
     page.keyboard.press("Enter")
+    page.wait_for_selector("[data-screen=examine]", state="visible")
     tab_to("button[data-example='0']")
     page.keyboard.press("Space")
     page.wait_for_selector(".lc-reading")

@@ -97,6 +97,21 @@ def test_nothing_of_quality_is_shown_where_nothing_was_measured(reader):
     assert "lc-figures" not in screens.page(reader.bundle.card, [], reader.settings)
 
 
+def test_figures_on_the_page_are_those_of_the_card(reader):
+    def figure(value, films):
+        return {"value": value, "low": 0.0, "high": 1.0, "films": films}
+
+    metrics = {
+        "test": {"balanced_accuracy": figure(0.4321, 1234)},
+        "external": {"by_source": {"tuberculosis/far": {"accuracy": figure(0.5678, 8765)}}},
+    }
+    card = reader.bundle.card.model_copy(update={"metrics": metrics})
+    shown = re.search(r'<div class="lc-figures">(.*?)</div>', screens.page(card, [], reader.settings), re.DOTALL)[1]
+    assert set(re.findall(r"\d+", re.sub(r"<[^>]*>", " ", shown))) == {"43", "1234", "57", "8765"}
+    shown = re.search(r"<tbody>(.*?)</tbody>", screens.model_page(card), re.DOTALL)[1]
+    assert re.findall(r"<td>([\d.]+)</td>", shown) == ["0.432", "1234", "0.568", "8765"]
+
+
 def test_what_a_card_holds_is_text_and_never_markup(reader):
     changes = {"description": "<script>", "data": {"training_films": {"normal/<b>": 1}}}
     card = reader.bundle.card.model_copy(update=changes)

@@ -117,7 +117,7 @@ def cells(answer: Reading | Mapping[str, Refusal]) -> str:
         )
         return finding + "".join(f"<td>{percent(getattr(answer.probabilities, c.code))}</td>" for c in CONDITIONS)
     message = per_language({language: refusal.message for language, refusal in answer.items()})
-    return f'<td colspan="{1 + len(CONDITIONS)}">{message}</td>'
+    return f'<td colspan="{1 + len(CONDITIONS)}"><div>{message}</div></td>'
 
 
 def outside(measure: Measure) -> str:

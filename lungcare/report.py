@@ -100,7 +100,7 @@ class _Sheet:
 
     def _text(self, at: tuple[float, float], text: str, size: int, colour: str, bold: bool = False) -> None:
         # Pillow's own typeface has one weight: a thin stroke makes the bold one.
-        stroke = size / 34 if bold else 0
+        stroke = size / 60 if bold else 0
         self.draw.text(at, text, fill=colour, font=ImageFont.load_default(size), stroke_width=stroke)
 
     def _rounded(self, box: tuple[float, float, float, float], colour: str) -> None:

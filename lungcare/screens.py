@@ -13,7 +13,7 @@ from lungcare.bundle import Card
 from lungcare.conditions import CODES, CONDITIONS
 from lungcare.examples import Example
 from lungcare.film import decode
-from lungcare.markup import alert, both, label, outside, per_language, percent, refusal
+from lungcare.markup import alert, both, cells, label, outside, per_language, percent, refusal
 from lungcare.quality import Quality, quality
 from lungcare.reading import FilmError, Refusal
 from lungcare.settings import Settings
@@ -294,7 +294,7 @@ def _measures(card: Card) -> str:
         rows.append((both("card.outside", source=source), entry.get("accuracy")))
     body = "".join(
         f'<tr><th scope="row">{name}</th><td>{entry["value"]:.3f}</td>'
-        f"<td>{entry['low']:.3f} &ndash; {entry['high']:.3f}</td><td>{entry['films']}</td></tr>"
+        f"<td>{entry['low']:.3f}&nbsp;&ndash;&nbsp;{entry['high']:.3f}</td><td>{entry['films']}</td></tr>"
         for name, entry in rows
         if entry
     )
@@ -331,7 +331,7 @@ def _templates(settings: Settings) -> str:
     ).replace("</article>", f'<button type="button" data-do="retry">{both("examine.retry")}</button></article>')
     texts = {
         "too-large": too_large,
-        "too-large-cells": f"<td colspan='5'>{both('refusal.file_too_large.message', megabytes=megabytes)}</td>",
+        "too-large-cells": cells({language: _too_large(language, megabytes) for language in LANGUAGES}),
         "offline": offline,
         "reading": both("examine.reading"),
         "progress": both("several.progress", done="[done]", total="[total]"),

@@ -48,5 +48,5 @@ def test_a_row_of_the_table_has_a_cell_for_each_column(reader):
         for language in ("en", "id")
     }
     assert markup.cells(refusals) == (
-        '<td colspan="5"><span lang="en">&lt;en&gt;</span><span lang="id">&lt;id&gt;</span></td>'
+        '<td colspan="5"><div><span lang="en">&lt;en&gt;</span><span lang="id">&lt;id&gt;</span></div></td>'
     )

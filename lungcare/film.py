@@ -19,6 +19,7 @@ from lungcare import levels
 from lungcare.codestream import jpeg_header
 from lungcare.dicom import decode_dicom, is_dicom
 from lungcare.reading import FilmError
+from lungcare.trace import note, stage
 
 MAX_PIXELS = 64_000_000
 MIN_SIDE = 64
@@ -73,6 +74,7 @@ class Radiograph:
         return self.pixels.shape[1]
 
 
+@stage("decode")
 def decode(data: bytes, max_pixels: int = MAX_PIXELS) -> Radiograph:
     """Decode one film.
 
@@ -131,8 +133,10 @@ def square(pixels: np.ndarray, size: int) -> np.ndarray:
     return canvas
 
 
+@stage("scale")
 def network_input(radiograph: Radiograph, size: int) -> np.ndarray:
     """The array that a network is given: float32 (size, size, 1), grey levels 0 to 255."""
+    note(brightness=round(float(radiograph.pixels[::8, ::8].mean()), 3))
     return square(radiograph.pixels, size)[..., np.newaxis] * np.float32(255)
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from lungcare.film import Radiograph
 from lungcare.reading import FilmError
+from lungcare.trace import stage
 
 # Chosen on the films of the training and validation parts, of which they refuse next to none: python -m train quality
 DARKEST = 0.33
@@ -58,6 +59,7 @@ def fault(measured: Quality) -> str | None:
     return None
 
 
+@stage("gate")
 def check(radiograph: Radiograph) -> None:
     """Accept a film, or raise FilmError with the code of what is wrong with it."""
     code = fault(quality(radiograph))

@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from lungcare.bundle import BundleError
 from lungcare.conditions import CODES
+from lungcare.trace import stage
 
 
 class Network:
@@ -39,6 +40,7 @@ class Network:
         )
         self(np.zeros((1, size, size, 1), np.float32))
 
+    @stage("network")
     def __call__(self, films: np.ndarray) -> np.ndarray:
         """Probabilities of the conditions, in their order.
 

@@ -1,35 +1,89 @@
+import hashlib
 from pathlib import Path
 
 import pytest
 
-from lungcare.settings import Settings, SettingsError
+from lungcare.settings import PREFIX, Settings, SettingsError
+
+KEY = "a-key-of-a-program"
+CHECKSUM = hashlib.sha256(KEY.encode()).hexdigest()
 
 
-def test_defaults():
-    settings = Settings.from_environment({"LUNGCARE_MODEL": ""})
+def settings_of(monkeypatch, **variables: str) -> Settings:
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    return Settings.from_environment()
+
+
+def test_defaults(monkeypatch):
+    settings = settings_of(monkeypatch, LUNGCARE_MODEL="")
     assert settings == Settings()
     assert (settings.model, settings.max_bytes, settings.max_pixels) == ("lungcare", 50_000_000, 64_000_000)
-    assert (settings.examples, settings.threads) == (None, 2)
+    assert (settings.examples, settings.threads, settings.keys) == (None, 2, ())
 
 
-def test_from_the_environment(tmp_path):
-    settings = Settings.from_environment({"LUNGCARE_MAX_BYTES": "1000", "LUNGCARE_EXAMPLES": str(tmp_path), "X": "1"})
+def test_from_the_environment(monkeypatch, tmp_path):
+    settings = settings_of(
+        monkeypatch, LUNGCARE_MAX_BYTES="1000", LUNGCARE_EXAMPLES=str(tmp_path), LUNGCARE_CORS_ORIGINS="https://a, *"
+    )
     assert settings.max_bytes == 1000
     assert settings.examples == Path(tmp_path)
+    assert settings.cors_origins == ("https://a", "*")
+
+
+def test_keys_come_from_the_variable_and_the_file(monkeypatch, tmp_path):
+    (tmp_path / "keys").write_text(f"# of the clinic\nsha256:{CHECKSUM} # one\n\n")
+    settings = settings_of(
+        monkeypatch, LUNGCARE_API_KEYS=f" {KEY}2 ,{KEY}3", LUNGCARE_API_KEYS_FILE=str(tmp_path / "keys")
+    )
+    assert len(settings.keys) == 3
+    assert settings.keys[-1].checksum == CHECKSUM
+    assert KEY not in repr(settings)
 
 
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("LUNGCARE_MAX_BYTES", "50 MB"),
-        ("LUNGCARE_MAX_PIXELS", "0"),
-        ("LUNGCARE_THREADS", "-1"),
-        ("LUNGCARE_MODEL", "../x"),
-        ("LUNGCARE_EXAMPLES", "/no/such/folder"),
+        ("MAX_BYTES", "50 MB"),
+        ("MAX_PIXELS", "0"),
+        ("THREADS", "-1"),
+        ("MODEL", "../x"),
+        ("EXAMPLES", "/no/such/folder"),
+        ("RATE_LIMIT", "many"),
+        ("TRUSTED_PROXIES", "the proxy"),
+        ("ROOT_PATH", "lungcare"),
+        ("CORS_ORIGINS", "https://a/path"),
+        ("TIMEOUT", "0"),
+        ("PAGE_OPEN", "perhaps"),
     ],
 )
-def test_a_wrong_value_is_one_sentence(name, value):
-    with pytest.raises(SettingsError, match=name) as raised:
-        Settings.from_environment({name: value})
+def test_a_wrong_value_is_one_sentence(monkeypatch, name, value):
+    with pytest.raises(SettingsError, match=PREFIX + name) as raised:
+        settings_of(monkeypatch, **{PREFIX + name: value})
     assert value in str(raised.value)
     assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("value", ["too-short", "sha256:zz"])
+def test_a_wrong_key_is_said_without_the_key(monkeypatch, value):
+    with pytest.raises(SettingsError, match="LUNGCARE_API_KEYS") as raised:
+        settings_of(monkeypatch, LUNGCARE_API_KEYS=value)
+    assert value not in str(raised.value)
+
+
+def test_a_file_of_keys_has_to_hold_some(monkeypatch, tmp_path):
+    (tmp_path / "keys").write_text("# none yet\n")
+    with pytest.raises(SettingsError, match="LUNGCARE_API_KEYS_FILE"):
+        settings_of(monkeypatch, LUNGCARE_API_KEYS_FILE=str(tmp_path / "keys"))
+
+
+def test_a_slip_in_a_name_is_said(monkeypatch):
+    with pytest.raises(SettingsError, match="mean LUNGCARE_API_KEYS"):
+        settings_of(monkeypatch, LUNGCARE_API_KEY=KEY)
+
+
+def test_every_setting_says_what_it_is():
+    assert all(
+        field.description.endswith(".") or "://" in field.description or "/lungcare" in field.description
+        for field in Settings.model_fields.values()
+    )

@@ -34,7 +34,7 @@ from fastapi import FastAPI
 app = FastAPI()
 with gr.Blocks(analytics_enabled=False) as blocks:
     gr.Markdown("# Bare")
-app.add_api_route("/readyz", dict)
+app.add_api_route("/readyz", lambda: "ready")
 uvicorn.run(gr.mount_gradio_app(app, blocks, path="/ui"), port=int(sys.argv[-1]), log_level="warning")
 """
 

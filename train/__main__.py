@@ -1,4 +1,4 @@
-"""The training commands: prepare, fit, evaluate, publish."""
+"""The training commands, from films to a published bundle."""
 
 import argparse
 import logging
@@ -88,6 +88,14 @@ def _quality(options: argparse.Namespace) -> None:
     print(as_text(measure(options.data)))
 
 
+def _segment(options: argparse.Namespace) -> None:
+    from train.segment import segment
+
+    told = segment(options.data, options.run, options.epochs)
+    for name, dice in told["dice"].items():
+        print(f"Dice, {name}: {dice['mean']:.3f}, lowest tenth {dice['lowest_tenth']:.3f}, {dice['films']} films")
+
+
 def _add_recipe(parser: argparse.ArgumentParser) -> None:
     """The options that name a run and its recipe."""
     parser.add_argument("--network", default="thesis-cnn4", help="recipe: a name in train/recipes or a .toml file")
@@ -139,6 +147,14 @@ def _parser() -> argparse.ArgumentParser:
     publish.add_argument("--name", help="name of the bundle, as in models/<name> (default: that of the run's folder)")
     publish.add_argument("--version", help="x.y.z (default: the next one when anything changed)")
     publish.set_defaults(command=_publish)
+
+    segment = commands.add_parser("segment", help="train the small network that finds the lungs, and measure it")
+    segment.add_argument("--data", type=Path, default=DATA, help="prepared films (default: %(default)s)")
+    segment.add_argument(
+        "--run", type=Path, default=Path("runs/lungs"), help="folder of this run (default: %(default)s)"
+    )
+    segment.add_argument("--epochs", type=int, default=80)
+    segment.set_defaults(command=_segment)
 
     quality = commands.add_parser("quality", help="say how many real films the rules of quality would refuse")
     quality.add_argument("data", type=Path, metavar="DATA", help="the films of train/split.csv.gz, with manifest.csv")

@@ -60,6 +60,7 @@ class Film:
     given: str = ""
     age_group: str = ""
     mask: str = ""
+    lung_mask: str = ""
 
 
 def read_films(data: Path) -> list[Film]:
@@ -97,6 +98,7 @@ def _from_manifest(path: Path) -> list[Film]:
             given="official" if row.get("official_split") == "test" else "",
             age_group=row.get("age_group") or "",
             mask=row.get("mask") or "",
+            lung_mask=row.get("lung_mask") or "",
         )
         for row in rows
     ]

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import astuple
 from functools import partial
 from pathlib import Path
 
@@ -11,9 +12,12 @@ from PIL import Image
 from tqdm import tqdm
 
 from lungcare.film import decode, square
+from lungcare.lungs import Box
 from lungcare.reading import FilmError
 from train.duplicates import SIDE
 from train.manifest import Film
+
+LUNGS = "lungs.npy"
 
 
 def check_and_pack(data: Path, films: list[Film], size: int, folder: Path) -> tuple[np.ndarray, list[str], dict]:
@@ -47,6 +51,19 @@ def open_pack(folder: Path) -> tuple[np.ndarray, dict[str, int]]:
     """The packed films, uint8 (films, size, size), memory-mapped read-only, and each film's row by its name."""
     names = json.loads((folder / "films.json").read_text())
     return np.load(folder / "films.npy", mmap_mode="r"), {name: row for row, name in enumerate(names)}
+
+
+def write_lungs(folder: Path, boxes: list[Box | None]) -> None:
+    """Keep where the lungs lie on each packed film."""
+    sides = [astuple(box) if box else (np.nan,) * 4 for box in boxes]
+    np.save(folder / LUNGS, np.array(sides, np.float32))
+
+
+def open_lungs(folder: Path, count: int) -> list[Box | None]:
+    """Where the lungs lie on each of the `count` packed films; None where that is not known."""
+    if not (folder / LUNGS).is_file():
+        return [None] * count
+    return [None if np.isnan(sides[0]) else Box(*map(float, sides)) for sides in np.load(folder / LUNGS)]
 
 
 def grey_levels(unit: np.ndarray) -> np.ndarray:

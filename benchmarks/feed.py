@@ -18,7 +18,7 @@ import numpy as np
 from train.feed import Feed, ahead
 from train.fit import compiled, training_films
 from train.networks import build
-from train.pack import open_pack
+from train.pack import open_lungs, open_pack
 from train.prepare import open_prepared
 from train.recipe import read_recipe
 
@@ -38,7 +38,7 @@ def main() -> None:
     split, _ = open_prepared(options.data)
     films = training_films(split, ())
     pack, rows = open_pack(options.data)
-    feed = Feed(recipe, films, pack, np.array([rows[p.film.file] for p in films]))
+    feed = Feed(recipe, films, pack, np.array([rows[p.film.file] for p in films]), open_lungs(options.data, len(pack)))
     network = compiled(build(recipe, recipe.size), recipe, len(feed))
     constant = feed[0]
     network.train_on_batch(*constant)

@@ -2,9 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 
 import cv2
 import numpy as np
+from scipy import fft
+
+from lungcare.lungs import Box
 
 Transform = Callable[[np.ndarray, np.random.Generator], np.ndarray]
 
@@ -15,6 +19,7 @@ class Geometry:
 
     rotation: degrees. shift: share of the side. zoom: share (0.1: 0.9 to 1.1 times).
     stretch: share by which one direction may grow against the other. flip: probability of a left-right flip.
+    lungs: probability that not the whole film fills the square but the lungs, with some margin.
     """
 
     rotation: float = 0.0
@@ -22,20 +27,29 @@ class Geometry:
     zoom: float = 0.0
     stretch: float = 0.0
     flip: float = 0.0
+    lungs: float = 0.0
 
 
-def move(film: np.ndarray, size: int, geometry: Geometry, rng: np.random.Generator) -> np.ndarray:
+MARGIN = (1.05, 1.4)
+
+
+def move(
+    film: np.ndarray, size: int, geometry: Geometry, rng: np.random.Generator, lungs: Box | None = None
+) -> np.ndarray:
     """Square film of any side -> uint8 (size, size), moved at random within `geometry`, one interpolation in all."""
     angle = np.deg2rad(rng.uniform(-1, 1) * geometry.rotation)
     zoom = np.exp(rng.uniform(-1, 1) * np.log1p(geometry.zoom))
     stretch = np.exp(rng.uniform(-0.5, 0.5) * np.log1p(geometry.stretch))
     shift = rng.uniform(-1, 1, 2) * geometry.shift * size
     mirror = -1 if rng.random() < geometry.flip else 1
-    scale = size / film.shape[0]
+    side, centre = film.shape[0], np.full(2, (film.shape[0] - 1) / 2)
+    if geometry.lungs and rng.random() < geometry.lungs and lungs is not None:
+        centre = np.array([lungs.left + lungs.right, lungs.top + lungs.bottom]) / 2 * film.shape[0] - 0.5
+        side = max(lungs.right - lungs.left, lungs.bottom - lungs.top) * rng.uniform(*MARGIN) * film.shape[0]
+    scale = size / side
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     matrix = turn @ np.diag([mirror * stretch, 1 / stretch]) * zoom * scale
-    centre = (film.shape[0] - 1) / 2
-    offset = (size - 1) / 2 + shift - matrix @ [centre, centre]
+    offset = (size - 1) / 2 + shift - matrix @ centre
     return cv2.warpAffine(film, np.column_stack([matrix, offset]), (size, size), flags=cv2.INTER_LINEAR)
 
 
@@ -144,6 +158,42 @@ def degrade(film: np.ndarray, probabilities: dict[str, float], rng: np.random.Ge
         if rng.random() < probabilities.get(name, 0.0):
             film = transform(film, rng)
     return film
+
+
+def borrow_tone(film: np.ndarray, other: np.ndarray, share: float) -> np.ndarray:
+    """Grey levels of another film: histogram matching, mixed with the film's own levels.
+
+    film, other: uint8 (h, w), of any two sizes. share: 0 (own levels) to 1 (those of the other film).
+    """
+    counts = [np.bincount(pixels.ravel(), minlength=256) / pixels.size for pixels in (film, other)]
+    own, its = (np.cumsum(count) - count / 2 for count in counts)
+    matched = np.interp(own, its[counts[1] > 0], np.nonzero(counts[1])[0])
+    return cv2.LUT(film, (share * matched + (1 - share) * np.arange(256) + 0.5).astype(np.uint8))
+
+
+def borrow_grain(film: np.ndarray, other: np.ndarray, share: float) -> np.ndarray:
+    """Sharpness and grain of another film: the amplitudes of its spectrum, averaged over directions.
+
+    film, other: uint8 (side, side), of one size. share: 0 (own amplitudes) to 1 (those of the other film). The lowest
+    frequencies, which carry what the film shows, stay. After amplitude mixing (Yang & Soatto, FDA, CVPR 2020).
+    """
+    side = film.shape[0]
+    radius = _radius(side)
+    spectrum = fft.rfft2(film.astype(np.float32))
+    own, its = (
+        np.bincount(radius.ravel(), np.abs(amplitudes).ravel(), side + 1)
+        for amplitudes in (spectrum, fft.rfft2(other.astype(np.float32)))
+    )
+    gain = np.clip((its + 1) / (own + 1), 0.2, 4) ** share
+    gain[: side // 16] = 1
+    return np.clip(fft.irfft2(spectrum * gain[radius].astype(np.float32), film.shape) + 0.5, 0, 255).astype(np.uint8)
+
+
+@cache
+def _radius(side: int) -> np.ndarray:
+    """int (side, side // 2 + 1): frequency of each entry of a real spectrum, in cycles a side."""
+    frequency = np.hypot(np.fft.fftfreq(side)[:, None], np.fft.rfftfreq(side)[None, :]) * side
+    return np.minimum(frequency.round().astype(int), side)
 
 
 def _level(rng: np.random.Generator) -> int:

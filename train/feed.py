@@ -1,13 +1,15 @@
 """The batches of a training run: which film, moved and degraded how."""
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
+import cv2
 import numpy as np
 
 from lungcare.conditions import CODES
-from train.augment import degrade, move
+from lungcare.lungs import Box
+from train.augment import borrow_grain, borrow_tone, degrade, move
 from train.recipe import Recipe
 from train.split import Placed
 
@@ -15,12 +17,15 @@ from train.split import Placed
 class Feed:
     """Batches of one epoch after the other; the same seed and epoch give the same batches.
 
-    pack: uint8 (films, side, side), memory-mapped. rows: row of each film in the pack.
+    pack: uint8 (films, side, side), memory-mapped. rows: row of each film in the pack. lungs: box around the lungs of
+    each row, None where none were found.
     A batch is float32 (batch, size, size, 1) of grey levels 0 to 255, and one-hot float32 (batch, 4).
     """
 
-    def __init__(self, recipe: Recipe, films: list[Placed], pack: np.ndarray, rows: np.ndarray):
-        self.recipe, self.pack, self.rows = recipe, pack, rows
+    def __init__(
+        self, recipe: Recipe, films: list[Placed], pack: np.ndarray, rows: np.ndarray, lungs: Sequence[Box | None]
+    ):
+        self.recipe, self.pack, self.rows, self.lungs = recipe, pack, rows, lungs
         self.labels = np.array([CODES.index(p.film.label) for p in films])
         self.chances = chances(films, recipe)
         self.start_epoch(0)
@@ -56,8 +61,19 @@ class Feed:
         recipe = self.recipe
         draw = [recipe.seed, 1, number] if recipe.copies else [recipe.seed, 2, self.epoch, place]
         rng = np.random.default_rng(draw)
-        film = move(self.pack[self.rows[number % len(self.rows)]], size, recipe.geometry, rng)
+        row = self.rows[number % len(self.rows)]
+        film = move(self.pack[row], size, recipe.geometry, rng, self.lungs[row])
+        if recipe.borrow:
+            film = self._borrow(film, rng)
         return degrade(film, recipe.augmentation, rng)
+
+    def _borrow(self, film: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Give the film the grey levels, and the grain, of films of other classes and sources, by chance."""
+        for borrowed in (borrow_tone, borrow_grain):
+            if rng.random() < self.recipe.borrow:
+                other = self.pack[self.rows[rng.choice(len(self.rows), p=self.chances)]]
+                film = borrowed(film, cv2.resize(other, film.shape, interpolation=cv2.INTER_AREA), rng.uniform(0.3, 1))
+        return film
 
 
 def ahead(feed: Feed, threads: int = 2, batches: int = 8) -> Iterator[tuple[np.ndarray, np.ndarray]]:
@@ -80,7 +96,9 @@ def chances(films: list[Placed], recipe: Recipe) -> np.ndarray:
     for cell in zip(labels, sources, strict=True):
         count[cell] = count.get(cell, 0) + 1
     weight = {
-        (label, source): number**recipe.source_power * recipe.source_weights.get(source, 1.0)
+        (label, source): number**recipe.source_power
+        * recipe.source_weights.get(source, 1.0)
+        * recipe.source_weights.get(f"{label}/{source}", 1.0)
         for (label, source), number in count.items()
     }
     total = {label: sum(w for (other, _), w in weight.items() if other == label) for label in set(labels)}

@@ -20,7 +20,7 @@ from train.imagenet import load_lite0
 from train.inputs import network_inputs
 from train.manifest import DataError
 from train.networks import build
-from train.pack import open_pack
+from train.pack import open_lungs, open_pack
 from train.prepare import open_prepared
 from train.recipe import Recipe
 from train.split import Placed, Split
@@ -49,7 +49,10 @@ def fit(recipe: Recipe, prepared: Path, run: Path, resume: bool = False) -> None
 
     keras.utils.set_random_seed(recipe.seed)
     pack, rows = open_pack(prepared)
-    feed = Feed(recipe, films, pack, np.array([rows[p.film.file] for p in films]))
+    lungs = open_lungs(prepared, len(pack))
+    if recipe.geometry.lungs and not any(lungs):
+        raise DataError(f"The recipe wants the lungs of the films in {prepared}. Run `python -m train segment` first.")
+    feed = Feed(recipe, films, pack, np.array([rows[p.film.file] for p in films]), lungs)
     network = _network(recipe, run, len(feed))
     history = _history(run / HISTORY)[: int(network.optimizer.iterations) // len(feed)]
     judged = build(recipe, network.input_shape[1])

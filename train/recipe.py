@@ -21,10 +21,11 @@ class Recipe(BaseModel):
     steps: batches an epoch; 0: as many as one pass over the training films (times `copies`) takes.
     copies: fixed augmented copies of each film, as in the thesis; 0: fresh draws in every epoch.
     even: draw evenly over classes, then over sources by their size to the power of `source_power` (0: evenly).
-    source_weights: extra factor by source.
+    source_weights: extra factor by source, or by class/source.
     leave_out: sources that are not trained on, nor films of other sources in a group with theirs.
     validate_films: films of the validation part to look at after each epoch, even over classes; 0: all.
     average: decay of the moving average of the weights that is published; 0: none.
+    borrow: probability that a film gets the grey levels of another one, and the same for the grain.
     augmentation: probability of each transform of train/augment.py.
     """
 
@@ -52,6 +53,7 @@ class Recipe(BaseModel):
     average: float = Field(0.0, ge=0, lt=1)
     seed: int = 0
     geometry: Geometry = Geometry()
+    borrow: float = Field(0.0, ge=0, le=1)
     augmentation: dict[str, float] = {}
 
     @model_validator(mode="after")

@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 
+from lungcare.lungs import Box
 from tests import phantom
-from train.augment import TRANSFORMS, Geometry, degrade, move
+from train.augment import TRANSFORMS, Geometry, borrow_grain, borrow_tone, degrade, move
 
 SIDE = 160
 FILM = (phantom.chest(height=SIDE, width=SIDE) * 255).astype(np.uint8)
@@ -35,3 +36,27 @@ def test_move_flips():
 
 def test_degrade_with_no_probability_changes_nothing():
     assert degrade(FILM, {}, np.random.default_rng(0)) is FILM
+
+
+def test_move_to_the_lungs_fills_the_square_with_them():
+    film = np.zeros((SIDE, SIDE), np.uint8)
+    film[80:120, 40:80] = 200
+    whole = move(film, SIDE, Geometry(lungs=1), np.random.default_rng(0))
+    lungs = move(film, SIDE, Geometry(lungs=1), np.random.default_rng(0), Box(0.25, 0.5, 0.5, 0.75))
+    np.testing.assert_array_equal(whole, film)
+    assert (lungs > 100).mean() > 0.45
+
+
+def test_borrowed_tone_has_the_levels_of_the_other_film():
+    dark = (FILM * 0.4).astype(np.uint8)
+    np.testing.assert_array_equal(borrow_tone(FILM, dark, 0), FILM)
+    assert abs(borrow_tone(FILM, dark, 1).mean() - dark.mean()) < 2
+
+
+def test_borrowed_grain_keeps_what_the_film_shows():
+    rng = np.random.default_rng(0)
+    grainy = np.clip(FILM + rng.normal(0, 25, FILM.shape), 0, 255).astype(np.uint8)
+    borrowed = borrow_grain(FILM, grainy, 1)
+    assert np.corrcoef(borrowed.ravel(), FILM.ravel())[0, 1] > 0.9
+    assert np.diff(borrowed.astype(float)).std() > 1.5 * np.diff(FILM.astype(float)).std()
+    assert np.abs(borrow_grain(FILM, FILM, 1).astype(int) - FILM).max() <= 1

@@ -15,7 +15,7 @@ def feed(prepared, recipe) -> Feed:
     split, _ = open_prepared(prepared)
     films = training_films(split, ())
     pack, rows = open_pack(prepared)
-    return Feed(recipe, films, pack, np.array([rows[p.film.file] for p in films]))
+    return Feed(recipe, films, pack, np.array([rows[p.film.file] for p in films]), [None] * len(pack))
 
 
 def test_one_pass_sees_every_film_once(prepared, small_recipe):
@@ -64,3 +64,20 @@ def test_sources_left_out_take_near_alike_films_with_them():
     films = [Placed(Film(f"{s}{g}", "normal", s), g, "train") for s, g in (("a", "1"), ("b", "1"), ("b", "2"))]
     kept = training_films(Split(tuple(films)), ("a",))
     assert [p.film.file for p in kept] == ["b2"]
+
+
+def test_a_source_may_be_weighed_within_one_class_only():
+    films = [
+        Placed(Film(f"{label}{source}", label, source), "g", "train")
+        for label in ("normal", "pneumonia")
+        for source in "ab"
+    ]
+    recipe = read_recipe("reader", source_weights={"pneumonia/a": 0.0, "a": 3.0})
+    assert np.allclose(chances(films, recipe), [0.375, 0.125, 0, 0.5])
+
+
+def test_borrowing_changes_views_and_follows_the_seed(prepared, small_recipe):
+    recipe = small_recipe.model_copy(update={"borrow": 1.0})
+    plain, first, again = feed(prepared, small_recipe)[0][0], feed(prepared, recipe)[0][0], feed(prepared, recipe)[0][0]
+    np.testing.assert_array_equal(first, again)
+    assert (first != plain).any()

@@ -47,7 +47,7 @@ def test_killed_in_an_epoch_and_resumed_ends_as_an_unbroken_run(prepared, tmp_pa
     options = ["--size", "32", "--blocks", "2", "--batch", "8", "--epochs", "4", "--steps", "6"]
     command = [sys.executable, "-m", "train", "fit", "--data", str(prepared), "--run", str(broken), *options]
     process = subprocess.Popen(command, env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "2"})
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 300
     while not (broken / HISTORY).exists() and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)

@@ -15,7 +15,7 @@ from train.segment import build, segment
 
 @pytest.fixture
 def with_lungs(tmp_path):
-    """Sixteen prepared phantoms, their lungs drawn beside them."""
+    """Forty prepared phantoms, their lungs drawn beside them."""
     y, x = np.mgrid[-1:1:320j, -1:1:288j]
     lungs = sum(np.hypot((x - side * 0.42) / 0.3, y / 0.68) < 1 for side in (-1, 1)).astype(bool)
     stream = io.BytesIO()
@@ -24,15 +24,16 @@ def with_lungs(tmp_path):
     with (tmp_path / "manifest.csv").open("w", newline="") as lines:
         rows = csv.writer(lines)
         rows.writerow(["file", "label", "source", "role", "lung_mask"])
-        for number in range(16):
-            (tmp_path / f"{number}.png").write_bytes(phantom.film("normal", number))
-            rows.writerow([f"{number}.png", "normal", "drawn", "external" if number > 13 else "internal", "lungs.png"])
+        for number in range(40):
+            look, role = phantom.LOOKS[number % 4], "external" if number > 35 else "internal"
+            (tmp_path / f"{number}.png").write_bytes(phantom.film(look, number))
+            rows.writerow([f"{number}.png", look, "drawn", role, "lungs.png"])
     prepare(tmp_path, tmp_path / "prepared", size=128, seed=0, per_class=None, resplit=False)
     return tmp_path / "prepared"
 
 
 def test_it_learns_to_find_lungs_and_says_how_well(with_lungs, tmp_path):
-    told = segment(with_lungs, tmp_path / "run", epochs=30)
+    told = segment(with_lungs, tmp_path / "run", epochs=120)
     assert (tmp_path / "run" / "lungs.keras").is_file()
     assert set(told["dice"]) <= {"test", "drawn"}
     assert told["dice"]["drawn"]["mean"] > 0.5

@@ -14,8 +14,10 @@ bootstrap over groups.
 ## Sources left out
 
 A run without some sources, scored on all films of these: the nearest thing to a new hospital. AUC is that of
-p(disease) / (p(disease) + p(normal)), films of one source only.
+p(disease) / (p(disease) + p(normal)), films of one source only. The recipe is told by what it sets otherwise than the
+first one.
 """
+FIRST = "leave-out-short-"
 BEGIN, END = "<!-- quality:begin -->", "<!-- quality:end -->"
 
 
@@ -49,20 +51,54 @@ def write_experiments(results: Path, page: Path) -> None:
 
 
 def left_out(results: Path) -> str:
-    """What each run says of the sources that it was not trained on, as a Markdown table."""
-    lines = ["| run | trained on | left out | figure | value |", "|---|---|---|---|---|"]
-    for path in sorted(results.glob("leave-out-*.json")):
-        told = json.loads(path.read_text())
-        recipe = told["recipe"]
-        sizes = ", then ".join(str(size) for _, size in recipe["sizes"])
-        views = f"{told['epochs'] * recipe['steps'] * recipe['batch']:,} views of " if recipe["steps"] else ""
-        shown = f"{views}{told['training_films']:,} films, {sizes} px"
-        gone = f"{', '.join(told['left_out'])}, and {told['left_out_beside']} films near-alike to theirs"
-        figures = {f"AUC {name}": figure for name, figure in told["inside"].items()}
-        figures |= {f"{name}, read as such": cell["accuracy"] for name, cell in told["by_source"].items()}
-        for name, figure in figures.items():
-            lines.append(f"| {path.stem.removeprefix('leave-out-')} | {shown} | {gone} | {name} | {_figure(figure)} |")
+    """What each run says of the sources that it was not trained on: a Markdown table for each choice of sources."""
+    runs = {
+        path.stem.removeprefix("leave-out-"): json.loads(path.read_text())
+        for path in sorted(results.glob("leave-out-*.json"))
+    }
+    lines = []
+    for sources in sorted({tuple(told["left_out"]) for told in runs.values()}):
+        own = {run: told for run, told in runs.items() if tuple(told["left_out"]) == sources}
+        first = next((told["recipe"] for run, told in own.items() if run.startswith(FIRST)), None)
+        figures = {run: _left_out_figures(told) for run, told in own.items()}
+        columns = sorted({name for row in figures.values() for name in row})
+        beside = next(iter(own.values()))["left_out_beside"]
+        lines += ["", f"### Without {', '.join(sources)}", ""]
+        lines += [f"With them {beside} films of other sources went that are near-alike to theirs.", ""]
+        lines += [
+            "| run | recipe | trained on | " + " | ".join(columns) + " |",
+            "|---|---|---|" + "---|" * len(columns),
+        ]
+        for run, told in own.items():
+            recipe = told["recipe"]
+            changes = "the first" if recipe == first else changed(recipe, first)
+            sizes = ", then ".join(str(size) for _, size in recipe["sizes"])
+            views = f"{told['epochs'] * recipe['steps'] * recipe['batch']:,} views, " if recipe["steps"] else ""
+            cells = " | ".join(figures[run].get(name, "") for name in columns)
+            lines.append(f"| {run} | {changes} | {views}{sizes} px | {cells} |")
     return "\n".join(lines)
+
+
+def _left_out_figures(told: dict) -> dict[str, str]:
+    figures = {f"AUC {name}": figure for name, figure in told["inside"].items()}
+    figures |= {f"{name}, read as such": cell["accuracy"] for name, cell in told["by_source"].items()}
+    return {name: _figure(figure) for name, figure in figures.items()}
+
+
+def changed(recipe: dict, first: dict | None) -> str:
+    """What a recipe sets otherwise than the first one, sources left out apart."""
+    ours, theirs = _flat(recipe), _flat(first or {})
+    names = sorted(name for name in {*ours, *theirs} - {"leave_out"} if ours.get(name) != theirs.get(name))
+    return ", ".join(f"{name} {ours.get(name, 'not set')}" for name in names)
+
+
+def _flat(table: dict) -> dict:
+    """{"a": {"b": 1}} -> {"a.b": 1}"""
+    flat = {}
+    for name, value in table.items():
+        inner = {f"{name}.{key}": each for key, each in _flat(value).items()} if isinstance(value, dict) else None
+        flat |= {name: value} if inner is None else inner
+    return flat
 
 
 def _rows(cards: list[Card]) -> list[tuple[str, list[str]]]:

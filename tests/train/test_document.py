@@ -3,7 +3,7 @@ import pytest
 from lungcare.bundle import MODELS, Bundle
 from tests.conftest import ROOT
 from train import split as splits
-from train.document import BEGIN, END, quality, write_experiments
+from train.document import BEGIN, END, changed, quality, write_experiments
 from train.manifest import read_films
 
 
@@ -26,3 +26,11 @@ def test_the_experiments_say_what_the_results_say(tmp_path):
     if not written.exists():
         pytest.skip("no experiment was run yet")
     assert written.read_text() == page.read_text()
+
+
+def test_a_recipe_is_told_by_what_it_changes():
+    first = {"rate": 1, "leave_out": ["a"], "source_weights": {"a": 0.5}}
+    assert changed({"rate": 2, "leave_out": ["b"], "source_weights": {"a": 0.5, "b": 1}}, first) == (
+        "rate 2, source_weights.b 1"
+    )
+    assert changed({"rate": 1, "leave_out": []}, first) == "source_weights.a not set"

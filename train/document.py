@@ -17,7 +17,7 @@ A run without some sources, scored on all films of these: the nearest thing to a
 p(disease) / (p(disease) + p(normal)), films of one source only. The recipe is told by what it sets otherwise than the
 first one.
 """
-FIRST = "leave-out-short-"
+FIRST = "short-"
 BEGIN, END = "<!-- quality:begin -->", "<!-- quality:end -->"
 
 
@@ -63,7 +63,7 @@ def left_out(results: Path) -> str:
         figures = {run: _left_out_figures(told) for run, told in own.items()}
         columns = sorted({name for row in figures.values() for name in row})
         beside = next(iter(own.values()))["left_out_beside"]
-        lines += ["", f"### Without {', '.join(sources)}", ""]
+        lines += [f"### Without {', '.join(sources)}", ""]
         lines += [f"With them {beside} films of other sources went that are near-alike to theirs.", ""]
         lines += [
             "| run | recipe | trained on | " + " | ".join(columns) + " |",
@@ -76,7 +76,8 @@ def left_out(results: Path) -> str:
             views = f"{told['epochs'] * recipe['steps'] * recipe['batch']:,} views, " if recipe["steps"] else ""
             cells = " | ".join(figures[run].get(name, "") for name in columns)
             lines.append(f"| {run} | {changes} | {views}{sizes} px | {cells} |")
-    return "\n".join(lines)
+        lines.append("")
+    return "\n".join(lines[:-1])
 
 
 def _left_out_figures(told: dict) -> dict[str, str]:

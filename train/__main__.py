@@ -96,6 +96,12 @@ def _segment(options: argparse.Namespace) -> None:
         print(f"Dice, {name}: {dice['mean']:.3f}, lowest tenth {dice['lowest_tenth']:.3f}, {dice['films']} films")
 
 
+def _experiments(options: argparse.Namespace) -> None:
+    from train.experiments import experiments
+
+    experiments(options.table, options.data, options.runs, options.seeds, options.views, options.epochs)
+
+
 def _add_recipe(parser: argparse.ArgumentParser) -> None:
     """The options that name a run and its recipe."""
     parser.add_argument("--network", default="thesis-cnn4", help="recipe: a name in train/recipes or a .toml file")
@@ -155,6 +161,15 @@ def _parser() -> argparse.ArgumentParser:
     )
     segment.add_argument("--epochs", type=int, default=80)
     segment.set_defaults(command=_segment)
+
+    experiments = commands.add_parser("experiments", help="run a table of the thesis again, cell by cell")
+    experiments.add_argument("table", choices=("depth", "tuning"))
+    experiments.add_argument("--data", type=Path, default=Path("runs/thesis-data"), help="default: %(default)s")
+    experiments.add_argument("--runs", type=Path, default=Path("runs/experiments"), help="default: %(default)s")
+    experiments.add_argument("--seeds", type=int, default=1, help="seeds of each cell (default: %(default)s)")
+    experiments.add_argument("--views", type=int, default=2048, help="films an epoch (default: %(default)s)")
+    experiments.add_argument("--epochs", type=int, default=8, help="default: %(default)s")
+    experiments.set_defaults(command=_experiments)
 
     quality = commands.add_parser("quality", help="say how many real films the rules of quality would refuse")
     quality.add_argument("data", type=Path, metavar="DATA", help="the films of train/split.csv.gz, with manifest.csv")

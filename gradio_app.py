@@ -1,6 +1,7 @@
 """The page: its screens and what they call, and nothing else."""
 
 import base64
+import binascii
 import logging
 import os
 import threading
@@ -21,14 +22,15 @@ from fastapi.responses import JSONResponse
 from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException
 
-from lungcare import batch, markup, preview, screens
+from lungcare import batch, markup, monitor, preview, screens, trace
 from lungcare.api import PAGE, PAGES, Failure
+from lungcare.calls import Calls
 from lungcare.examples import examples
 from lungcare.film import decode
-from lungcare.guard import FORM_BYTES, InMemoryParser
+from lungcare.forms import FORM_BYTES, InMemoryParser
 from lungcare.quality import quality
 from lungcare.reader import Reader
-from lungcare.reading import Reading, Refusal
+from lungcare.reading import FilmError, Reading, Refusal
 from lungcare.report import report
 from lungcare.words import LANGUAGES, say
 
@@ -38,17 +40,21 @@ FORGET_AFTER_SECONDS = 60
 logger = logging.getLogger("lungcare.page")
 
 
-def mount(app: FastAPI, reader: Reader) -> None:
+def mount(app: FastAPI, reader: Reader) -> "Page":
     """Put the page into an app, at /ui. Both are served by the same process, and read with the same reader."""
     page = Page(reader)
     # Before Gradio's own routes, which would write films to the disk, and leave them there when a visitor goes away.
-    app.add_api_route(f"{PAGE}/gradio_api/upload", _closed, methods=["POST"])
+    for place in ("upload", *(f"{way}/{{name}}" for way in ("run", "api", "call", "call/v2"))):
+        app.add_api_route(f"{PAGE}/gradio_api/{place}", _closed, methods=["POST"])
+    app.add_api_route(f"{PAGE}/gradio_api/queue/join", page.calls.join, methods=["POST"])
+    app.add_api_route(f"{PAGE}/gradio_api/queue/data", page.calls.data, methods=["GET"])
     for place in ("component_server", "component_server/"):
         app.add_api_route(f"{PAGE}/gradio_api/{place}", page.answer, methods=["POST"])
     gr.mount_gradio_app(
         app,
         page.blocks,
         path=PAGE,
+        root_path=f"{reader.settings.root_path}{PAGE}",
         theme=gr.themes.Base(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"]),
         head=screens.head(),
         max_file_size=reader.settings.max_bytes,
@@ -60,6 +66,7 @@ def mount(app: FastAPI, reader: Reader) -> None:
         enable_monitoring=False,
         mcp_server=False,
     )
+    return page
 
 
 @dataclass(frozen=True)
@@ -78,15 +85,17 @@ class Page:
         self.quality = quality(reader.bundle.card)
         self.examples = examples(reader.settings.examples or reader.bundle.folder / "examples")
         self._functions = {"read": self.read, "row": self.row, "picture": self.picture}
+        self.calls = Calls(self.classify, FORGET_AFTER_SECONDS, reader.settings.max_concurrency)
         self._places = threading.BoundedSemaphore(reader.settings.threads)
         forget = (FORGET_AFTER_SECONDS, FORGET_AFTER_SECONDS)
         with gr.Blocks(title="LungCare", analytics_enabled=False, delete_cache=forget, fill_width=True) as self.blocks:
             gr.HTML(
-                screens.page(reader.bundle.card, self.examples, reader.settings),
+                screens.linked(screens.page(reader.bundle.card, self.examples, reader.settings), reader.settings),
                 js_on_load=(PAGES / "page.js").read_text(encoding="utf-8"),
                 apply_default_css=False,
                 server_functions=[_named(name) for name in self._functions],
             )
+            gr.api(self.classify, api_name="classify")
 
     async def answer(self, request: Request) -> Response:
         """Call the function that the page asks for, as Gradio would, without a film on the disk."""
@@ -104,6 +113,20 @@ class Page:
         except ValueError:
             return Response(status_code=422)
 
+    def classify(self, film: str, language: str = LANGUAGES[0]) -> dict:
+        """Read a film for programs that call the page with gradio_client. film: its bytes in base64."""
+        chosen = language if language in LANGUAGES else LANGUAGES[0]
+
+        def answer() -> dict[str, Any]:
+            try:
+                data = base64.b64decode(film, validate=True)
+            except (binascii.Error, ValueError):
+                return self.reader.refuse(FilmError("damaged_file"), chosen).model_dump()
+            with self._places:
+                return monitor.counted("gradio_client", lambda: self.reader.read(data, chosen)).model_dump()
+
+        return self._safely(answer, lambda failures: failures[chosen].model_dump())
+
     def read(self, sent: Sent) -> dict[str, Any]:
         """Read a film: the HTML of the result, one line to be spoken, and the reading as data."""
 
@@ -116,7 +139,7 @@ class Page:
                 return {"html": markup.refusal(reading), "spoken": "", "reading": None}
             picture = preview.jpeg(decode(data, self.reader.settings.max_pixels), PICTURE_SIDE)
             return {
-                "html": markup.reading(reading, picture, seconds, self.quality),
+                "html": screens.linked(markup.reading(reading, picture, seconds, self.quality), self.reader.settings),
                 "spoken": markup.spoken(reading),
                 "reading": reading.model_dump(),
             }
@@ -141,7 +164,7 @@ class Page:
     def picture(self, sent: Sent) -> str:
         """The picture of a film's reading to save: a PNG in base64. Raises ValueError for what cannot be read."""
         data = self._film(sent)
-        reading = self._judged(data)
+        reading = self._judged(data, is_counted=False)
         if not isinstance(reading, Reading):
             raise ValueError("there is no picture of a refusal")
         language = sent.values.get("language")
@@ -156,10 +179,14 @@ class Page:
             return self.examples[int(sent.values["example"])].path.read_bytes()
         return sent.film or b""
 
-    def _judged(self, data: bytes) -> Reading | dict[str, Refusal]:
+    def _judged(self, data: bytes, is_counted: bool = True) -> Reading | dict[str, Refusal]:
         """The reading of a film, or its refusal in every language. No more films at once than the settings say."""
+
+        def read() -> Reading | Refusal:
+            return self.reader.read(data, LANGUAGES[0])
+
         with self._places:
-            first = self.reader.read(data, LANGUAGES[0])
+            first = monitor.counted("page", read) if is_counted else read()
             if isinstance(first, Reading):
                 return first
             return {LANGUAGES[0]: first} | {code: self.reader.read(data, code) for code in LANGUAGES[1:]}
@@ -169,7 +196,8 @@ class Page:
         try:
             return answer()
         except Exception:
-            request_id = uuid4().hex[:16]
+            open_trace = trace.current()
+            request_id = open_trace.request_id if open_trace else uuid4().hex[:16]
             logger.exception("Request %s failed", request_id)
             return failed({language: _failure(request_id, language) for language in LANGUAGES})
 

@@ -1,22 +1,30 @@
-"""The service: its routes, and nothing else. Every answer is a Reading or a Refusal turned to JSON."""
+"""The service: its routes, and nothing else. Every answer is a Reading, or a problem that says why there is none."""
 
+import os
 from pathlib import Path
 
 import bentoml
-from fastapi import FastAPI, Request
-from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, RedirectResponse
 from pydantic import BaseModel, Field
 
-from lungcare import api, screens
+from lungcare import api, log, monitor, openapi, problem, screens
+from lungcare.api import Batch
 from lungcare.bundle import Bundle, open_bundle
-from lungcare.guard import Guard
+from lungcare.guarded_service import GuardedService
 from lungcare.language import preferred
+from lungcare.problem import Problem
 from lungcare.reading import Reading, Refusal
 from lungcare.settings import Settings
 
 HAS_GPU = any(Path("/dev").glob("nvidia[0-9]*"))
+# Beyond our own limit of time, so that ours answers first.
+GRACE_SECONDS = 30
 
 settings = Settings.from_environment()
+log.configure()
+# Read by uvicorn when it starts, after this: whose X-Forwarded-For counts.
+os.environ["FORWARDED_ALLOW_IPS"] = settings.trusted_proxies
 
 
 class Arguments(BaseModel):
@@ -26,16 +34,17 @@ class Arguments(BaseModel):
 
 
 arguments = bentoml.use_arguments(Arguments)
-web = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
+web = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
 
 
 @bentoml.service(
     name="lungcare",
-    service_class=api.DescribedService,
+    service_class=GuardedService,
     workers=1,
     threads=settings.threads,
-    traffic={"timeout": 120},
+    traffic={"timeout": 2 * settings.timeout + GRACE_SECONDS},
     http={"host": "127.0.0.1"},
+    logging={"access": {"enabled": False}},
     resources={"gpu": 1} if HAS_GPU else {},
 )
 @bentoml.asgi_app(web, path="/")
@@ -50,22 +59,39 @@ class LungCare:
 
         self.reader = Reader(Bundle(self.model.path), settings)
         gradio_app.mount(web, self.reader)
-        web.add_api_route(api.MODEL, self.card, methods=["GET"], response_class=HTMLResponse)
+        web.add_api_route(api.MODEL, self.card, methods=["GET"], response_model=None)
 
-    def card(self) -> str:
-        """The card of the model that is served, for people."""
-        return screens.model_page(self.reader.bundle.card)
+    def card(self, request: Request) -> Response:
+        """The card of the model that is served: a page for people, JSON for programs."""
+        card = self.reader.bundle.card
+        if "text/html" in request.headers.get("accept", ""):
+            answer: Response = HTMLResponse(screens.linked(screens.model_page(card), settings))
+        else:
+            answer = JSONResponse(card.model_dump(mode="json"))
+        answer.headers["vary"] = "Accept"
+        return answer
 
     @bentoml.api(route=api.CLASSIFY)
     def classify(self, film: Path, ctx: bentoml.Context) -> Reading:
         """Read one film: the four probabilities, and the finding that has the highest."""
-        answer = self.reader.read_file(film, preferred(ctx.request.headers.get("accept-language")))
-        if isinstance(answer, Refusal):
-            ctx.response.status_code = api.STATUS_BY_CODE[answer.code]
+        answer = self._read("classify", film, ctx)
+        if isinstance(answer, Problem):
+            ctx.response.status_code = answer.status
+            ctx.response.headers["content-type"] = problem.MEDIA_TYPE
         return answer
 
+    @bentoml.api(route=api.CLASSIFY_BATCH)
+    def classify_batch(self, films: list[Path], ctx: bentoml.Context) -> Batch:
+        """Read several films: a reading or a problem for each, in their order."""
+        return Batch(results=[self._read("classify_batch", film, ctx) for film in films], model=self.reader.tag)
 
-LungCare.add_asgi_middleware(Guard, path=api.CLASSIFY, max_bytes=settings.max_bytes, model=arguments.model)
+    def _read(self, door: str, film: Path, ctx: bentoml.Context) -> Reading | Problem:
+        language = preferred(ctx.request.headers.get("accept-language"))
+        answer = monitor.counted(door, lambda: self.reader.read_file(film, language))
+        return problem.refused(answer, settings.root_path) if isinstance(answer, Refusal) else answer
+
+
+LungCare.guard(settings, arguments.model)
 
 
 @web.get("/")
@@ -74,10 +100,23 @@ def root() -> RedirectResponse:
     return RedirectResponse(api.PAGE)
 
 
+@web.get(api.CONDITIONS_ROUTE)
+def conditions(request: Request) -> api.ConditionTexts:
+    """The conditions that are told apart."""
+    return api.conditions(preferred(request.headers.get("accept-language")))
+
+
+@web.get(api.OPENAPI)
+def contract() -> JSONResponse:
+    """The contract, as OpenAPI."""
+    return JSONResponse(openapi.document(settings))
+
+
 @web.get(api.HELP)
 def docs(request: Request) -> HTMLResponse:
-    """How programs call the service."""
-    return HTMLResponse(api.help_page(settings, arguments.model, str(request.base_url).rstrip("/")))
+    """The contract, for people."""
+    origin = str(request.base_url).rstrip("/") + settings.root_path
+    return HTMLResponse(openapi.help_page(settings, arguments.model, origin))
 
 
 @web.get("/favicon.ico")

@@ -7,6 +7,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from lungcare import __version__
 from lungcare.conditions import CODES
@@ -25,14 +26,15 @@ def main(arguments: list[str] | None = None) -> int:
         print(_version())
         return READ
     if options.command is None:
-        parser.error("say what to do: classify, batch or store")
+        parser.error("say what to do: classify, batch, drift, store or key")
     from lungcare.batch import BatchError
     from lungcare.bundle import BundleError
+    from lungcare.drift import DriftError
     from lungcare.settings import SettingsError
 
     try:
         return options.run(options)
-    except (BatchError, BundleError, SettingsError) as error:
+    except (BatchError, BundleError, DriftError, SettingsError) as error:
         print(f"lungcare: {error}", file=sys.stderr)
         return FAILED
     except OSError as error:
@@ -53,22 +55,38 @@ def _parser() -> argparse.ArgumentParser:
 
     def command(name: str, run: Callable[[argparse.Namespace], int], description: str) -> argparse.ArgumentParser:
         sub = commands.add_parser(name, help=description, description=description)
-        sub.add_argument("--model", metavar="NAME", help="bundle in models/, or the path of one (LUNGCARE_MODEL)")
         sub.set_defaults(run=run)
         return sub
 
-    classify = command("classify", _classify, "read films and print what they show")
+    def command_of_model(
+        name: str, run: Callable[[argparse.Namespace], int], description: str
+    ) -> argparse.ArgumentParser:
+        sub = command(name, run, description)
+        sub.add_argument("--model", metavar="NAME", help="bundle in models/, or the path of one (LUNGCARE_MODEL)")
+        return sub
+
+    classify = command_of_model("classify", _classify, "read films and print what they show")
     classify.add_argument("films", nargs="+", metavar="FILE", help="DICOM, PNG, JPEG, WebP, TIFF or BMP")
     classify.add_argument("--json", action="store_true", help="print one JSON object a line instead of a table")
     classify.add_argument("--language", choices=LANGUAGES, default="en", help="language of the sentences")
 
-    batch = command("batch", _batch, "read all films of a folder into a CSV table; goes on where it was stopped")
+    batch = command_of_model(
+        "batch", _batch, "read all films of a folder into a CSV table; goes on where it was stopped"
+    )
     batch.add_argument("folder", metavar="FOLDER", help="searched in depth")
     batch.add_argument("--output", metavar="OUT.csv", required=True, help="the table")
     batch.add_argument("--restart", action="store_true", help="begin a new table, whatever the old one holds")
 
-    store = command("store", _store, "put a bundle into the BentoML model store and print its tag")
+    store = command_of_model("store", _store, "put a bundle into the BentoML model store and print its tag")
     store.add_argument("--replace", action="store_true", help="put it in anew, even if the store has this tag")
+
+    drift = command(
+        "drift", _drift, "say whether films that were read differ from those that the model was measured on"
+    )
+    drift.add_argument("--reference", metavar="CARD.json", required=True, type=Path, help="card of the model")
+    drift.add_argument("table", metavar="OUT.csv", type=Path, help="table that `batch` wrote")
+
+    command("key", _key, "make an API key, and print what to write into the settings for it")
     return parser
 
 
@@ -108,6 +126,31 @@ def _store(options: argparse.Namespace) -> int:
     from lungcare.store import import_bundle
 
     print(import_bundle(_bundle(options.model), options.replace))
+    return READ
+
+
+def _drift(options: argparse.Namespace) -> int:
+    """Print what moved. Returns 1 when something did."""
+    from lungcare.drift import compare
+
+    found = compare(options.reference, options.table)
+    print(f"{found.model}: {found.films} films read, {found.refused:.1%} not read; reference: {found.reference_films}.")
+    print(f"{'':<14}{'index':>7}{'by chance':>11}{'mean':>8}{'reference':>11}")
+    for change in found.changes:
+        told = "moved" if change.has_moved else ""
+        print(
+            f"{change.condition:<14}{change.index:>7.3f}{change.chance:>11.3f}"
+            f"{change.mean:>8.3f}{change.reference_mean:>11.3f}  {told}".rstrip()
+        )
+    return REFUSED if any(change.has_moved for change in found.changes) else READ
+
+
+def _key(_: argparse.Namespace) -> int:
+    """Print a new key, and its entry for LUNGCARE_API_KEYS."""
+    from lungcare.keys import new_key
+
+    key, entry = new_key()
+    print(f"key, for the program that calls: {key}\nentry, for LUNGCARE_API_KEYS:    {entry}")
     return READ
 
 

@@ -1,23 +1,29 @@
-"""Guard: an ASGI middleware that holds the limits before any route sees a request.
+"""Guard: the ASGI middlewares that stand before all routes, BentoML's own included.
 
-Every body is bounded, whether its length is announced or not. On the reading route it also sees to the form: the
-route behind it gets exactly one well-formed file field, whatever the sender sent, or never runs.
+From the outside in: the request gets its id and is logged, the prefix of a proxy is taken off and headers are set
+(`Guard`); other sites are let in or not (CORS); whatever goes wrong becomes a problem document (`Problems`); keys and
+rates (`access.py`); places and time (`workload.py`); bodies and films (`forms.py`).
 """
 
-from collections.abc import AsyncIterator
+import logging
+import re
+import time
 from uuid import uuid4
 
-from starlette.datastructures import Headers, MutableHeaders, UploadFile
-from starlette.formparsers import MultiPartException, MultiPartParser
-from starlette.responses import JSONResponse
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from lungcare.api import FIELD, STATUS_BY_CODE, Failure
+from lungcare import api, monitor, problem
+from lungcare.access import HEALTH, Access
+from lungcare.forms import FORM_BYTES, Body, FilmForm, Forms
 from lungcare.language import preferred
-from lungcare.reading import Refusal
-from lungcare.words import say
+from lungcare.problem import Problem, RequestError
+from lungcare.rates import Rates, address
+from lungcare.settings import Settings
+from lungcare.trace import Trace, tracing
+from lungcare.workload import Workload
 
-FORM_BYTES = 65_536
 SECURITY_HEADERS = {
     "x-content-type-options": "nosniff",
     "referrer-policy": "no-referrer",
@@ -28,205 +34,169 @@ SECURITY_HEADERS = {
     ),
     "x-frame-options": "DENY",
     "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
     "permissions-policy": "camera=(), geolocation=(), microphone=()",
 }
+REQUEST_ID = "x-request-id"
+_OF_CORS = ("access-control-allow-origin", "access-control-allow-credentials", "access-control-allow-methods")
+
+logger = logging.getLogger("lungcare.requests")
 
 
-class RequestError(ValueError):
-    """A request that carries no film, with a code of STATUS_BY_CODE and what the sentences name."""
-
-    def __init__(self, code: str, **values: int | str):
-        super().__init__(code)
-        self.code = code
-        self.values = values
+def guarded(app: ASGIApp, settings: Settings, model: str) -> ASGIApp:
+    """An app behind all guards. model: tag of the model, which problems name."""
+    rates = Rates(settings.rate_limit)
+    access = Access(app, settings.keys, rates, api.PAGE, (api.MODEL,), settings.page_open)
+    workload = Workload(access.reads, settings.max_concurrency, settings.timeout)
+    forms = {
+        api.CLASSIFY: FilmForm(api.FIELD, 1, settings.max_bytes + FORM_BYTES),
+        api.CLASSIFY_BATCH: FilmForm(
+            api.FILMS, api.MOST_FILMS, settings.max_batch_bytes + FORM_BYTES, too_large="request_too_large"
+        ),
+    }
+    other = FilmForm(api.FIELD, 1, settings.max_bytes + FORM_BYTES)
+    access.app = workload.places(Forms(workload.deadline(app), forms, other, settings.timeout, rates))
+    inner: ASGIApp = Problems(access, model, settings.root_path, 4 * other.max_bytes)
+    if settings.cors_origins:
+        inner = CORSMiddleware(
+            inner,
+            allow_origins=settings.cors_origins,
+            allow_methods=("GET", "POST"),
+            allow_headers=("authorization", "x-api-key", REQUEST_ID, "content-type", "accept-language"),
+            expose_headers=(REQUEST_ID, "retry-after"),
+        )
+    return Guard(inner, app, settings)
 
 
 class Guard:
-    """Middleware for `Service.add_asgi_middleware`.
+    """ASGI middleware: request id, log and metrics, prefix, headers. bare: the app that is started and stopped."""
 
-    path: the route that takes a film in the multipart field `film`. max_bytes: the largest film.
-    model: tag of the model, which refusals name.
-    """
-
-    def __init__(self, app: ASGIApp, path: str, max_bytes: int, model: str):
+    def __init__(self, app: ASGIApp, bare: ASGIApp, settings: Settings):
         self.app = app
-        self.path = path
-        self.model = model
-        self.max_bytes = max_bytes
-        self.limit = max_bytes + FORM_BYTES
+        self.bare = bare
+        self.prefix = settings.root_path
+        self.log_addresses = settings.log_addresses
+        self.may_others_call = bool(settings.cors_origins)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
+        if scope["type"] == "lifespan":
+            return await self.bare(scope, receive, send)
         if scope["type"] != "http":
-            return await self.app(scope, receive, send)
-        send = _with_security_headers(send)
-        body = _Body(receive, self.limit)
-        try:
-            self._check_announced(scope)
-            if scope["path"] == self.path and scope["method"] == "POST":
-                film = await self._film(scope, body)
-                scope, receive = _single_field(scope, film)
-                await self.app(scope, receive, _without_internals(scope, send))
-            else:
-                await self._bounded(scope, body, send)
-        except RequestError as error:
-            await body.drain()
-            await self._refusal(error, scope)(scope, receive, send)
+            # Nothing here speaks WebSocket; one that is let through would go around all guards.
+            await receive()
+            return await send({"type": "websocket.close", "code": 1008})
+        scope = self._without_prefix(scope)
+        start = time.perf_counter()
+        with tracing(_request_id(Headers(scope=scope))) as trace:
+            status = 500
 
-    async def _bounded(self, scope: Scope, body: "_Body", send: Send) -> None:
-        """Run the app on a body that may turn out too large; its own answer then no longer matters."""
-        is_answering = False
+            async def sending(message: Message) -> None:
+                nonlocal status
+                if message["type"] == "http.response.start":
+                    status = message["status"]
+                    self._set_headers(MutableHeaders(scope=message), trace)
+                await send(message)
 
-        async def wrapped(message: Message) -> None:
-            nonlocal is_answering
-            if is_answering or not body.is_too_large:
-                is_answering = True
+            try:
+                await self.app(scope, receive, sending)
+            finally:
+                self._log(scope, status, time.perf_counter() - start, trace)
+
+    def _without_prefix(self, scope: Scope) -> Scope:
+        """The request as routes know it, whether the proxy took its prefix off or not."""
+        path, prefix = scope["path"], self.prefix
+        if prefix and (path == prefix or path.startswith(f"{prefix}/")):
+            path = path.removeprefix(prefix) or "/"
+        return {**scope, "path": path, "raw_path": path.encode(), "root_path": ""}
+
+    def _set_headers(self, headers: MutableHeaders, trace: Trace) -> None:
+        for name, value in SECURITY_HEADERS.items():
+            headers.setdefault(name, value)
+        headers[REQUEST_ID] = trace.request_id
+        if not self.may_others_call:
+            for name in _OF_CORS:
+                del headers[name]
+        location = headers.get("location", "")
+        if self.prefix and location.startswith("/"):
+            headers["location"] = self.prefix + location
+
+    def _log(self, scope: Scope, status: int, seconds: float, trace: Trace) -> None:
+        route = _route(scope["path"])
+        monitor.request(route, scope["method"], status, seconds)
+        if scope["path"] in HEALTH or (route.startswith(api.PAGE) and scope["method"] in ("GET", "HEAD")):
+            return
+        told = {
+            "request_id": trace.request_id,
+            "method": scope["method"],
+            "route": route,
+            "status": status,
+            "seconds": round(seconds, 4),
+            **trace.notes,
+            "stages": {name: round(taken, 4) for name, taken in trace.seconds.items()},
+        }
+        if "lungcare.key" in scope:
+            told["key"] = scope["lungcare.key"]
+        if self.log_addresses:
+            told["address"] = address(scope)
+        logger.info("request", extra={"told": told})
+
+
+class Problems:
+    """ASGI middleware: every answer of 400 or more becomes a problem document.
+
+    model: tag that it names. prefix: under which a proxy offers the service. most: bytes that are still taken from a
+    sender who is refused while he sends.
+    """
+
+    def __init__(self, app: ASGIApp, model: str, prefix: str, most: int):
+        self.app = app
+        self.model = model
+        self.prefix = prefix
+        self.most = most
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request."""
+        language = preferred(Headers(scope=scope).get("accept-language"))
+        body = Body(receive, self.most)
+        is_answered = is_replaced = False
+
+        async def answer(document: Problem, headers: dict[str, str] | None = None) -> None:
+            monitor.problem(document)
+            await problem.response(document, headers)(scope, receive, send)
+
+        async def sending(message: Message) -> None:
+            nonlocal is_answered, is_replaced
+            if message["type"] == "http.response.start":
+                is_answered = True
+                headers = Headers(raw=message["headers"])
+                if message["status"] >= 400 and headers.get("content-type", "") != problem.MEDIA_TYPE:
+                    is_replaced = True
+                    kept = {name: headers[name] for name in ("allow", "retry-after") if name in headers}
+                    return await answer(problem.of_status(message["status"], language, self.model, self.prefix), kept)
+            if not is_replaced:
                 await send(message)
 
         try:
-            await self.app(scope, body.receive, wrapped)
+            await self.app(scope, body.receive, sending)
+        except RequestError as error:
+            if not is_answered:
+                await body.drain()
+                await answer(problem.problem(error, language, self.model, self.prefix), error.headers)
         except Exception:
-            if is_answering or not body.is_too_large:
-                raise
-        if body.is_too_large and not is_answering:
-            raise self._too_large()
-
-    def _check_announced(self, scope: Scope) -> None:
-        length = Headers(scope=scope).get("content-length", "0")
-        if not length.isdecimal() or int(length) > self.limit:
-            raise self._too_large()
-
-    def _too_large(self) -> RequestError:
-        return RequestError("file_too_large", megabytes=f"{self.max_bytes / 1e6:g}")
-
-    def _refusal(self, error: RequestError, scope: Scope) -> JSONResponse:
-        language = preferred(Headers(scope=scope).get("accept-language"))
-        refusal = Refusal(
-            code=error.code,
-            message=say(f"refusal.{error.code}.message", language, **error.values),
-            advice=say(f"refusal.{error.code}.advice", language, **error.values),
-            model=self.model,
-        )
-        return JSONResponse(refusal.model_dump(), STATUS_BY_CODE[error.code])
-
-    async def _film(self, scope: Scope, body: "_Body") -> bytes:
-        """The bytes in the field `film`. Raises RequestError."""
-        headers = Headers(scope=scope)
-        content_type = headers.get("content-type", "").lower()
-        if not content_type.startswith("multipart/form-data"):
-            raise RequestError("not_multipart" if content_type else "no_film", field=FIELD)
-        parser = InMemoryParser(headers, body.stream(), max_files=8, max_fields=8, max_part_size=FORM_BYTES)
-        try:
-            form = await parser.parse()
-        except (MultiPartException, ValueError, LookupError) as error:
-            if body.is_too_large:
-                raise self._too_large() from error
-            raise RequestError("damaged_request", field=FIELD) from error
-        if body.is_too_large:
-            raise self._too_large()
-        films = [value for value in form.getlist(FIELD) if isinstance(value, UploadFile)]
-        others = sorted(set(form) - {FIELD})
-        if not films:
-            names = ", ".join(others)[:80]
-            raise RequestError("wrong_field" if others else "no_film", field=FIELD, received=names)
-        if len(films) > 1:
-            raise RequestError("several_films", field=FIELD, count=len(films))
-        return await films[0].read()
+            logger.exception("A request failed")
+            if not is_answered:
+                await answer(problem.of_status(500, language, self.model, self.prefix))
 
 
-class InMemoryParser(MultiPartParser):
-    """Reads a form and writes no film to the disk: what is larger than the limit never comes this far."""
-
-    spool_max_size = 2**40
-
-
-class _Body:
-    """The body of one request, counted while it is read."""
-
-    def __init__(self, receive: Receive, limit: int):
-        self._receive = receive
-        self._limit = limit
-        self._count = 0
-        self._ended = False
-
-    @property
-    def is_too_large(self) -> bool:
-        return self._count > self._limit
-
-    async def receive(self) -> Message:
-        """The next message; where the body grows too large, as though the sender had gone."""
-        message = await self._receive()
-        self._count += len(message.get("body", b""))
-        self._ended = message["type"] == "http.disconnect" or not message.get("more_body", False)
-        return {"type": "http.disconnect"} if self.is_too_large else message
-
-    async def stream(self) -> AsyncIterator[bytes]:
-        """The body piece by piece; it just ends where it grows too large or the sender goes."""
-        while not self._ended:
-            message = await self.receive()
-            if message["type"] == "http.disconnect":
-                return
-            yield message.get("body", b"")
-
-    async def drain(self) -> None:
-        """Read on for a while and forget it, so that a sender who is still sending gets to see the answer."""
-        while not self._ended and self._count < 4 * self._limit:
-            await self.receive()
+def _request_id(headers: Headers) -> str:
+    """The sender's id for the request, where it is one that may stand in a log; else a new one."""
+    given = headers.get(REQUEST_ID, "")
+    return given if re.fullmatch(r"[A-Za-z0-9._-]{1,64}", given) else uuid4().hex[:16]
 
 
-def _single_field(scope: Scope, film: bytes) -> tuple[Scope, Receive]:
-    """A request like this one whose body is a form with one file field."""
-    boundary = uuid4().hex
-    head = (
-        f'--{boundary}\r\nContent-Disposition: form-data; name="{FIELD}"; filename="{FIELD}"\r\n'
-        "Content-Type: application/octet-stream\r\n\r\n"
-    )
-    body = b"".join((head.encode(), film, f"\r\n--{boundary}--\r\n".encode()))
-    scope = {**scope, "headers": list(scope["headers"])}
-    headers = MutableHeaders(scope=scope)
-    headers["content-type"] = f"multipart/form-data; boundary={boundary}"
-    headers["content-length"] = str(len(body))
-    del headers["transfer-encoding"]
-    messages = iter([{"type": "http.request", "body": body, "more_body": False}])
-
-    async def receive() -> Message:
-        return next(messages, {"type": "http.disconnect"})
-
-    return scope, receive
-
-
-def _with_security_headers(send: Send) -> Send:
-    async def wrapped(message: Message) -> None:
-        if message["type"] == "http.response.start":
-            headers = MutableHeaders(scope=message)
-            for name, value in SECURITY_HEADERS.items():
-                headers.setdefault(name, value)
-        await send(message)
-
-    return wrapped
-
-
-def _without_internals(scope: Scope, send: Send) -> Send:
-    """`send`, with our own plain answer in place of any failure of ours. The cause is in the log, by its id."""
-    replaced = False
-
-    async def wrapped(message: Message) -> None:
-        nonlocal replaced
-        if message["type"] == "http.response.start" and message["status"] >= 500:
-            replaced = True
-            request_id = Headers(raw=message["headers"]).get("x-bentoml-request-id", "")
-            await _failure(request_id, message["status"], scope)(scope, None, send)
-        elif not replaced:
-            await send(message)
-
-    return wrapped
-
-
-def _failure(request_id: str, status: int, scope: Scope) -> JSONResponse:
-    language = preferred(Headers(scope=scope).get("accept-language"))
-    failure = Failure(
-        message=say("failure.message", language),
-        advice=say("failure.advice", language, request_id=request_id),
-        request_id=request_id,
-    )
-    return JSONResponse(failure.model_dump(), status)
+def _route(path: str) -> str:
+    """The route of a path, as log and metrics name it: few, and nothing that a sender wrote."""
+    if path.startswith(f"{api.PAGE}/"):
+        return f"{api.PAGE}/*"
+    return path if path in api.ROUTES else "other"

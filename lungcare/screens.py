@@ -65,6 +65,11 @@ def page(card: Card, offered: list[Example], settings: Settings) -> str:
 </div>"""
 
 
+def linked(page: str, settings: Settings) -> str:
+    """HTML whose links to our other pages lead there behind the prefix of a proxy too."""
+    return page.replace('href="/', f'href="{settings.root_path}/')
+
+
 def model_page(card: Card) -> str:
     """The card of a model, for people."""
     template = Template(_file("model.html"))

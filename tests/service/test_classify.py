@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import requests
 
-from lungcare.api import STATUS_BY_CODE
 from lungcare.conditions import CODES
+from lungcare.problem import STATUS_BY_CODE
 from tests import phantom
 from tests.serving import ROOT
 

@@ -1,47 +1,116 @@
 """The guard alone, before a small app of our own."""
 
+import asyncio
+import base64
+import json
+import logging
+import threading
+import time
+
 import pytest
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, RedirectResponse, StreamingResponse
 from starlette.routing import Route
 from starlette.testclient import TestClient
+from starlette.websockets import WebSocketDisconnect
 
-from lungcare.guard import FORM_BYTES, Guard
+from lungcare import problem
+from lungcare.forms import FORM_BYTES
+from lungcare.guard import guarded
+from lungcare.log import JsonFormatter
+from lungcare.settings import Settings
+from lungcare.words import LANGUAGES, sentences
 
 LIMIT = 1000
+KEY, OTHER_KEY = "a-key-of-a-program", "a-key-of-another-one"
+FILM = {"film": b"bytes"}
 
 
 async def _echo(request: Request) -> JSONResponse:
     form = await request.form()
-    return JSONResponse({name: (await value.read()).decode() for name, value in form.items()})
+    return JSONResponse([[name, (await value.read()).decode()] for name, value in form.multi_items()])
 
 
 async def _broken(request: Request) -> JSONResponse:
-    return JSONResponse({"trace": "secret"}, 500, {"X-BentoML-Request-ID": "abc"})
+    await request.body()
+    return JSONResponse({"trace": "secret"}, 500)
+
+
+async def _raising(request: Request) -> JSONResponse:
+    raise RuntimeError("secret")
+
+
+async def _slow(request: Request) -> JSONResponse:
+    await asyncio.sleep(0.5)
+    return JSONResponse("late")
 
 
 async def _length(request: Request) -> JSONResponse:
-    return JSONResponse(len(await request.body()))
+    return JSONResponse(len(await request.body()), headers={"access-control-allow-origin": "*"})
 
 
-def _client(route=_echo) -> TestClient:
-    app = Starlette(routes=[Route("/classify", route, methods=["POST"]), Route("/other", _length, methods=["POST"])])
-    return TestClient(Guard(app, path="/classify", max_bytes=LIMIT, model="phantom:0.0.1"))
+async def _where(request: Request) -> JSONResponse:
+    return JSONResponse([request.url.path, request.client.host])
+
+
+async def _away(request: Request) -> RedirectResponse:
+    return RedirectResponse("/ui")
+
+
+def client(route=_echo, batch=_echo, **settings) -> TestClient:
+    routes = [
+        Route("/classify", route, methods=["POST"]),
+        Route("/classify_batch", batch, methods=["POST"]),
+        Route("/other", _length, methods=["POST"]),
+        Route("/where", _where),
+        Route("/ui/page", _where),
+        Route("/livez", _where),
+        Route("/", _away),
+    ]
+    app = Starlette(routes=routes)
+    guard = guarded(app, Settings(max_bytes=LIMIT, max_batch_bytes=4 * LIMIT, **settings), "phantom:0.0.1")
+    return TestClient(guard, follow_redirects=False, raise_server_exceptions=False)
+
+
+def assert_problem(answer, status: int, code: str) -> None:
+    body = answer.json()
+    assert (answer.status_code, body["code"]) == (status, code)
+    assert answer.headers["content-type"] == problem.MEDIA_TYPE
+    assert (body["status"], body["detail"]) == (status, body["message"])
+    assert body["type"].endswith(f"/docs#{code}")
+    assert body["request_id"] == answer.headers["x-request-id"]
+    assert body["model"] == "phantom:0.0.1"
+    assert "secret" not in answer.text
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_code_has_its_sentences(language):
+    for code in problem.STATUS_BY_CODE:
+        for part in ("message", "advice"):
+            assert sentences(language)[f"refusal.{code}.{part}"].endswith(".")
 
 
 def test_the_route_gets_the_film_alone():
     files = [("film", ("a.png", b"bytes", "image/png")), ("other", ("b.png", b"more", "image/png"))]
-    assert _client().post("/classify", files=files, data={"note": "x"}).json() == {"film": "bytes"}
+    assert client().post("/classify", files=files, data={"note": "x"}).json() == [["film", "bytes"]]
 
 
-def test_our_failure_is_answered_plainly():
-    answer = _client(_broken).post("/classify", files={"film": b"x"})
-    assert answer.status_code == 500
-    assert answer.json()["code"] == "internal_error"
-    assert answer.json()["request_id"] == "abc"
-    assert "abc" in answer.json()["advice"]
-    assert "secret" not in answer.text
+def test_the_batch_gets_its_films_in_order():
+    films = [("films", (f"{number}.png", str(number).encode())) for number in range(32)]
+    assert client().post("/classify_batch", files=films).json() == [["films", str(number)] for number in range(32)]
+    assert_problem(client().post("/classify_batch", files=films + films[:1]), 413, "too_many_films")
+    assert_problem(client().post("/classify_batch", files=FILM), 400, "wrong_field")
+    large = [("films", bytes(LIMIT)) for _ in range(32)]
+    assert_problem(client().post("/classify_batch", files=large * 3), 413, "request_too_large")
+
+
+@pytest.mark.parametrize("route", [_broken, _raising])
+def test_our_failure_is_answered_plainly(route):
+    answer = client(route).post("/classify", files=FILM)
+    assert_problem(answer, 500, "internal_error")
+    assert answer.json()["outcome"] == "failed"
+    assert answer.json()["request_id"] in answer.json()["advice"]
 
 
 @pytest.mark.parametrize("path", ["/classify", "/other"])
@@ -50,15 +119,207 @@ def test_every_body_is_bounded(path, is_chunked):
     data = bytes(LIMIT + FORM_BYTES + 1)
     headers = {"content-type": "multipart/form-data; boundary=b"}
     pieces = iter([data[:500], data[500:]]) if is_chunked else data
-    answer = _client().post(path, content=pieces, headers=headers)
-    assert answer.status_code == 413
-    assert answer.json()["code"] == "file_too_large"
+    assert_problem(client().post(path, content=pieces, headers=headers), 413, "file_too_large")
 
 
 def test_a_body_within_the_limit_passes():
-    assert _client().post("/other", content=bytes(LIMIT)).json() == LIMIT
+    assert client().post("/other", content=bytes(LIMIT)).json() == LIMIT
 
 
 def test_every_answer_carries_the_security_headers():
     for path in ("/other", "/nowhere"):
-        assert _client().post(path).headers["x-content-type-options"] == "nosniff"
+        assert client().post(path).headers["x-content-type-options"] == "nosniff"
+
+
+def test_what_is_not_there_is_a_problem_too():
+    assert_problem(client().get("/nowhere"), 404, "not_found")
+    answer = client().get("/other")
+    assert_problem(answer, 405, "method_not_allowed")
+    assert answer.headers["allow"] == "POST"
+
+
+def test_sentences_follow_the_language():
+    answer = client().get("/nowhere", headers={"accept-language": "id"})
+    assert answer.json()["message"] == sentences("id")["refusal.not_found.message"]
+
+
+def test_a_request_keeps_its_id_where_it_may_stand_in_a_log():
+    assert client().post("/other", headers={"x-request-id": "abc-1.2_3"}).headers["x-request-id"] == "abc-1.2_3"
+    for wrong in ("x" * 65, "a b", "<script>"):
+        assert client().post("/other", headers={"x-request-id": wrong}).headers["x-request-id"] not in (wrong, "")
+
+
+def test_no_other_site_may_call_unless_it_is_named():
+    origin = {"origin": "https://a.example"}
+    assert "access-control-allow-origin" not in client().post("/other", headers=origin).headers
+    named = client(cors_origins=("https://a.example",), api_keys=())
+    assert named.post("/other", headers=origin).headers["access-control-allow-origin"] == "https://a.example"
+    assert named.get("/nowhere", headers=origin).headers["access-control-allow-origin"] == "https://a.example"
+    preflight = origin | {"access-control-request-method": "POST", "access-control-request-headers": "authorization"}
+    assert named.options("/classify", headers=preflight).status_code == 200
+    other = {"origin": "https://b.example"}
+    assert named.post("/other", headers=other).headers.get("access-control-allow-origin") != "https://b.example"
+
+
+# ---- keys
+
+
+def keyed(**settings) -> TestClient:
+    return client(**{"api_keys": f"{KEY},{OTHER_KEY}", **settings})
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"authorization": f"Bearer {KEY}"},
+        {"authorization": f"bearer {OTHER_KEY}"},
+        {"x-api-key": KEY},
+        {"authorization": "Basic " + base64.b64encode(f"anybody:{KEY}".encode()).decode()},
+    ],
+)
+def test_a_key_opens_everything(headers):
+    assert keyed().post("/classify", files=FILM, headers=headers).status_code == 200
+    assert keyed().get("/ui/page", headers=headers).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/classify", "/ui/page", "/where", "/metrics", "/nowhere", "/UI/page", "/ui"])
+def test_without_a_key_nothing_is_answered(path):
+    answer = keyed().post(path, files=FILM)
+    assert_problem(answer, 401, "no_key")
+    assert answer.headers["www-authenticate"].startswith("Basic" if path.startswith("/ui") else "Bearer")
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"authorization": f"Bearer {KEY}x"},
+        {"authorization": "Bearer"},
+        {"x-api-key": ""},
+        {"authorization": "Basic !"},
+        {"authorization": "Basic " + base64.b64encode(b"no colon").decode()},
+    ],
+)
+def test_a_wrong_key_opens_nothing(headers):
+    assert_problem(keyed().post("/classify", files=FILM, headers=headers), 401, "wrong_key")
+
+
+def test_what_is_open_needs_no_key():
+    assert keyed().get("/livez").status_code == 200
+    assert keyed().get("/").status_code == 307
+
+
+def test_the_page_can_be_open_while_programs_need_keys():
+    opened = keyed(page_open=True)
+    assert opened.get("/ui/page").status_code == 200
+    assert_problem(opened.get("/uipage"), 401, "no_key")
+    assert_problem(opened.post("/classify", files=FILM), 401, "no_key")
+
+
+def test_keys_cannot_be_guessed_for_long():
+    guessing = keyed()
+    wrong = {"x-api-key": "wrong"}
+    answers = [guessing.get("/where", headers=wrong) for _ in range(21)]
+    assert [answer.status_code for answer in answers] == [401] * 20 + [429]
+    assert guessing.get("/where", headers={"x-api-key": KEY}).status_code == 200
+
+
+# ---- rates, load and time
+
+
+def test_each_sender_has_its_own_rate():
+    limited = keyed(rate_limit="2/minute")
+    one, other = {"x-api-key": KEY}, {"x-api-key": OTHER_KEY}
+    assert [limited.post("/classify", files=FILM, headers=one).status_code for _ in range(2)] == [200, 200]
+    answer = limited.post("/classify", files=FILM, headers=one)
+    assert_problem(answer, 429, "too_many_requests")
+    assert 1 <= int(answer.headers["retry-after"]) <= 60
+    assert limited.get("/where", headers=one).status_code == 200
+    assert limited.post("/classify", files=FILM, headers=other).status_code == 200
+
+
+def test_the_films_of_a_batch_count_each():
+    limited = client(rate_limit="3/minute")
+    films = [("films", b"x")] * 3
+    assert limited.post("/classify_batch", files=films).status_code == 200
+    assert_problem(limited.post("/classify", files=FILM), 429, "too_many_requests")
+
+
+def test_what_takes_too_long_is_said_and_keeps_its_place():
+    slow = client(_slow, timeout=0.1, max_concurrency=1)
+    with slow:
+        assert_problem(slow.post("/classify", files=FILM), 504, "timed_out")
+        answer = slow.post("/classify", files=FILM)
+        assert_problem(answer, 503, "busy")
+        assert answer.headers["retry-after"].isdecimal()
+        assert slow.post("/other").status_code == 200
+        time.sleep(0.7)
+        assert slow.post("/classify_batch", files=[("films", b"x")]).status_code == 200
+
+
+def test_no_more_are_under_way_than_places():
+    held, entered = threading.Event(), threading.Event()
+
+    def route(request: Request) -> JSONResponse:
+        entered.set()
+        held.wait(10)
+        return JSONResponse("done")
+
+    busy = client(route, max_concurrency=1)
+    with busy:
+        first = threading.Thread(target=busy.post, args=("/classify",), kwargs={"files": FILM})
+        first.start()
+        entered.wait(10)
+        assert_problem(busy.post("/classify", files=FILM), 503, "busy")
+        held.set()
+        first.join()
+        assert busy.post("/classify", files=FILM).status_code == 200
+
+
+def test_an_answer_that_is_under_way_is_never_replaced():
+    async def pieces():
+        yield b"begun"
+        raise RuntimeError("secret")
+
+    async def route(request: Request) -> StreamingResponse:
+        await request.form()
+        return StreamingResponse(pieces())
+
+    assert "secret" not in client(route).post("/classify", files=FILM).text
+
+
+# ---- behind a proxy
+
+
+@pytest.mark.parametrize("path", ["/lungcare/where", "/where"])
+def test_a_prefix_is_taken_off_whether_the_proxy_does_or_not(path):
+    behind = client(root_path="/lungcare")
+    assert behind.get(path).json()[0] == "/where"
+    assert behind.get("/lungcare").headers["location"] == "/lungcare/ui"
+    assert behind.get("/nowhere").json()["type"] == "/lungcare/docs#not_found"
+    assert_problem(behind.get("/lungcarewhere"), 404, "not_found")
+
+
+def test_a_websocket_is_closed():
+    with pytest.raises(WebSocketDisconnect) as raised, client().websocket_connect("/ui/ws"):
+        pass
+    assert raised.value.code == 1008
+
+
+# ---- the log
+
+
+def test_a_request_is_logged_without_anything_of_its_film(caplog):
+    caplog.set_level(logging.INFO, "lungcare.requests")
+    keyed().post("/classify?name=PLANTED", files={"film": ("PLANTED.png", b"PLANTED")}, headers={"x-api-key": KEY})
+    keyed().get("/PLANTED")
+    keyed().get("/livez")
+    lines = [json.loads(JsonFormatter().format(record)) for record in caplog.records]
+    assert [line["route"] for line in lines] == ["/classify", "other"]
+    assert [line["status"] for line in lines] == [200, 401]
+    assert lines[1]["code"] == "no_key"
+    assert lines[0]["key"] != KEY
+    assert all(line["request_id"] and "address" not in line for line in lines)
+    assert "PLANTED" not in json.dumps(lines)
+    assert KEY not in json.dumps(lines)
+    client(log_addresses=True).post("/other")
+    assert json.loads(JsonFormatter().format(caplog.records[-1]))["address"] == "testclient"

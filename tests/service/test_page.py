@@ -144,9 +144,9 @@ def test_no_film_can_be_left_on_the_disk(server):
 
 def test_the_page_has_no_function_but_its_own(server):
     config = requests.get(server.url + "/ui/config", timeout=30).json()
-    assert [component["type"] for component in config["components"]] == ["html"]
+    assert [part["type"] for part in config["components"] if part["type"] != "api"] == ["html"]
     assert config["components"][0]["props"]["server_fns"] == ["read", "row", "picture"]
-    assert config["dependencies"] == []
+    assert [dependency["api_name"] for dependency in config["dependencies"]] == ["classify"]
 
 
 @pytest.mark.parametrize(
@@ -191,7 +191,7 @@ def test_an_upload_that_breaks_off_leaves_nothing_on_the_disk(server):
 
 
 def test_the_card_of_the_model_can_be_read(server):
-    text = requests.get(server.url + "/model", timeout=30).text
+    text = requests.get(server.url + "/model", headers={"accept": "text/html"}, timeout=30).text
     assert "phantom:0.0.1" in text
     assert "A tiny network with random weights" in text
     assert not re.search(r'(?:src|href)="https?:', text)

@@ -1,0 +1,71 @@
+"""Calls of programs that use gradio_client: the two routes of Gradio's queue, answered without keeping a film.
+
+Gradio's own queue holds what it was sent for as long as it runs. Here a film is gone with its reading, and the reading
+once it was fetched, or after a time.
+"""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+from uuid import uuid4
+
+from fastapi import Request, Response
+from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import JSONResponse, StreamingResponse
+
+
+class Calls:
+    """Calls of one function, by the session of the program.
+
+    function: takes the values that were sent. seconds: after which an answer that nobody fetched is dropped. most:
+    calls that may be under way or wait to be fetched.
+    """
+
+    def __init__(self, function: Callable[..., dict[str, Any]], seconds: float, most: int):
+        self._function = function
+        self._seconds = seconds
+        self._most = most
+        self.waiting: dict[str, list[tuple[str, asyncio.Task]]] = {}
+
+    async def join(self, request: Request) -> Response:
+        """Begin a call; answers with its id at once."""
+        try:
+            body = await request.json()
+            session, values = body["session_hash"], body["data"]
+        except (ValueError, LookupError, TypeError):
+            return Response(status_code=400)
+        if not isinstance(session, str) or not isinstance(values, list) or not all(isinstance(v, str) for v in values):
+            return Response(status_code=400)
+        if not 1 <= len(values) <= 2:
+            return Response(status_code=400)
+        if sum(map(len, self.waiting.values())) >= self._most:
+            return Response(status_code=503, headers={"retry-after": "5"})
+        call = uuid4().hex
+        task = asyncio.create_task(run_in_threadpool(self._function, *values))
+        self.waiting.setdefault(session, []).append((call, task))
+        asyncio.get_running_loop().call_later(self._seconds, self._drop, session, call)
+        return JSONResponse({"event_id": call})
+
+    async def data(self, session_hash: str = "") -> StreamingResponse:
+        """The answers of a session, as they come."""
+        return StreamingResponse(self._messages(session_hash), media_type="text/event-stream")
+
+    async def _messages(self, session: str) -> AsyncIterator[str]:
+        while calls := self.waiting.get(session):
+            call, task = calls[0]
+            answer = await asyncio.shield(task)
+            self._drop(session, call)
+            yield _event("process_completed", event_id=call, output={"data": [answer]}, success=True)
+        yield _event("close_stream", event_id=None)
+
+    def _drop(self, session: str, call: str) -> None:
+        left = [waiting for waiting in self.waiting.get(session, ()) if waiting[0] != call]
+        if left:
+            self.waiting[session] = left
+        else:
+            self.waiting.pop(session, None)
+
+
+def _event(kind: str, **values: Any) -> str:
+    return f"data: {json.dumps({'msg': kind, **values})}\n\n"

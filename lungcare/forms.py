@@ -1,0 +1,203 @@
+"""Multipart forms with films: bounded while they are read, and handed on well-formed.
+
+The reading routes get exactly the file fields that they know, whatever was sent, or never run. That is why a wrong
+field, a bare file or an address in place of a file is a 4xx and never reaches the parsing of BentoML, which would
+answer 500 or fetch the address.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from uuid import uuid4
+
+from starlette.datastructures import FormData, Headers, MutableHeaders, UploadFile
+from starlette.formparsers import MultiPartException, MultiPartParser
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from lungcare.problem import RequestError
+from lungcare.rates import Rates
+
+FORM_BYTES = 65_536
+_FLAGS = {"true": "true", "1": "true", "false": "false", "0": "false", "": "false"}
+_DRAIN_SECONDS = 10
+
+
+@dataclass(frozen=True)
+class FilmForm:
+    """The form of one route. field: the file field. films: how many it may hold at most. flags: its yes-or-no fields.
+
+    max_bytes: the largest body. too_large: the code for one that is larger.
+    """
+
+    field: str
+    films: int
+    max_bytes: int
+    flags: tuple[str, ...] = ()
+    too_large: str = "file_too_large"
+
+    @property
+    def size_error(self) -> RequestError:
+        """What is raised for a body that is too large."""
+        return RequestError(self.too_large, megabytes=f"{(self.max_bytes - FORM_BYTES) / 1e6:g}")
+
+
+class Forms:
+    """ASGI middleware.
+
+    forms: the form of each route that takes films. other: stands for any other route, of which the body alone is
+    bounded. seconds: within which a form has to come. rates: to which further films of one request are counted.
+    """
+
+    def __init__(self, app: ASGIApp, forms: dict[str, FilmForm], other: FilmForm, seconds: float, rates: Rates):
+        self.app = app
+        self.forms = forms
+        self.other = other
+        self.seconds = seconds
+        self.rates = rates
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request. Raises RequestError."""
+        form = self.forms.get(scope["path"], self.other) if scope["method"] == "POST" else self.other
+        length = Headers(scope=scope).get("content-length", "0")
+        if not length.isdecimal() or int(length) > form.max_bytes:
+            raise form.size_error
+        body = Body(receive, form.max_bytes)
+        if form is self.other:
+            return await self._bounded(scope, body, send)
+        try:
+            async with asyncio.timeout(self.seconds):
+                films, flags = await _read(form, scope, body)
+        except TimeoutError as error:
+            raise RequestError("slow_request", seconds=f"{self.seconds:g}") from error
+        if len(films) > 1:
+            self.rates.charge(scope, len(films) - 1)
+        scope, receive = _rebuilt(scope, form.field, films, flags)
+        await self.app(scope, receive, send)
+
+    async def _bounded(self, scope: Scope, body: "Body", send: Send) -> None:
+        """Run the app on a body that may turn out too large; its own answer then no longer matters."""
+        is_answering = False
+
+        async def wrapped(message: Message) -> None:
+            nonlocal is_answering
+            if is_answering or not body.is_too_large:
+                is_answering = True
+                await send(message)
+
+        try:
+            await self.app(scope, body.receive, wrapped)
+        except Exception:
+            if is_answering or not body.is_too_large:
+                raise
+        if body.is_too_large and not is_answering:
+            raise self.other.size_error
+
+
+class InMemoryParser(MultiPartParser):
+    """Reads a form and writes no film to the disk: what is larger than the limit never comes this far."""
+
+    spool_max_size = 2**40
+
+
+class Body:
+    """The body of one request, counted while it is read. limit: bytes after which it counts as too large."""
+
+    def __init__(self, receive: Receive, limit: int):
+        self._receive = receive
+        self._limit = limit
+        self._count = 0
+        self._ended = False
+
+    @property
+    def is_too_large(self) -> bool:
+        """Whether more came than the limit."""
+        return self._count > self._limit
+
+    async def receive(self) -> Message:
+        """The next message; where the body grows too large, as though the sender had gone."""
+        message = await self._receive()
+        self._count += len(message.get("body", b""))
+        self._ended = message["type"] == "http.disconnect" or not message.get("more_body", False)
+        return {"type": "http.disconnect"} if self.is_too_large else message
+
+    async def stream(self) -> AsyncIterator[bytes]:
+        """The body piece by piece; it just ends where it grows too large or the sender goes."""
+        while not self._ended:
+            message = await self.receive()
+            if message["type"] == "http.disconnect":
+                return
+            yield message.get("body", b"")
+
+    async def drain(self) -> None:
+        """Read on for a while and forget it, so that a sender who is still sending gets to see the answer."""
+        try:
+            async with asyncio.timeout(_DRAIN_SECONDS):
+                while not self._ended and not self.is_too_large:
+                    await self.receive()
+        except TimeoutError:
+            return
+
+
+async def _read(form: FilmForm, scope: Scope, body: Body) -> tuple[list[bytes], dict[str, str]]:
+    """The films of a form, and its flags as true or false. Raises RequestError."""
+    headers = Headers(scope=scope)
+    content_type = headers.get("content-type", "").lower()
+    if not content_type.startswith("multipart/form-data"):
+        raise RequestError("not_multipart" if content_type else "no_film", field=form.field)
+    # One more than is taken, so that one too many can be said; other files and fields are few.
+    parser = InMemoryParser(headers, body.stream(), max_files=form.films + 8, max_fields=8, max_part_size=FORM_BYTES)
+    try:
+        parsed = await parser.parse()
+    except (MultiPartException, ValueError, LookupError) as error:
+        if body.is_too_large:
+            raise form.size_error from error
+        raise RequestError("damaged_request", field=form.field) from error
+    if body.is_too_large:
+        raise form.size_error
+    return await _films(form, parsed), _flags(form, parsed)
+
+
+async def _films(form: FilmForm, parsed: FormData) -> list[bytes]:
+    films = [value for value in parsed.getlist(form.field) if isinstance(value, UploadFile)]
+    others = sorted(set(parsed) - {form.field, *form.flags})
+    if not films:
+        names = ", ".join(others)[:80]
+        raise RequestError("wrong_field" if others else "no_film", field=form.field, received=names)
+    if len(films) > form.films:
+        code = "several_films" if form.films == 1 else "too_many_films"
+        raise RequestError(code, field=form.field, count=len(films), limit=form.films)
+    return [await film.read() for film in films]
+
+
+def _flags(form: FilmForm, parsed: FormData) -> dict[str, str]:
+    flags = {}
+    for name in form.flags:
+        value = parsed.get(name, "")
+        if not isinstance(value, str) or value.lower() not in _FLAGS:
+            raise RequestError("wrong_value", field=name)
+        flags[name] = _FLAGS[value.lower()]
+    return flags
+
+
+def _rebuilt(scope: Scope, field: str, films: list[bytes], flags: dict[str, str]) -> tuple[Scope, Receive]:
+    """A request like this one whose body is a form with these films and flags, and nothing else."""
+    boundary = uuid4().hex
+    pieces = []
+    for film in films:
+        head = f'Content-Disposition: form-data; name="{field}"; filename="{field}"'
+        pieces += [f"--{boundary}\r\n{head}\r\nContent-Type: application/octet-stream\r\n\r\n".encode(), film, b"\r\n"]
+    for name, value in flags.items():
+        head = f'Content-Disposition: form-data; name="{name}"'
+        pieces.append(f"--{boundary}\r\n{head}\r\n\r\n{value}\r\n".encode())
+    body = b"".join([*pieces, f"--{boundary}--\r\n".encode()])
+    scope = {**scope, "headers": list(scope["headers"])}
+    headers = MutableHeaders(scope=scope)
+    headers["content-type"] = f"multipart/form-data; boundary={boundary}"
+    headers["content-length"] = str(len(body))
+    del headers["transfer-encoding"]
+    messages = iter([{"type": "http.request", "body": body, "more_body": False}])
+
+    async def receive() -> Message:
+        return next(messages, {"type": "http.disconnect"})
+
+    return scope, receive

@@ -1,0 +1,47 @@
+"""How many films each sender may have read in a while."""
+
+import math
+import time
+
+import limits
+from limits.storage import MemoryStorage
+from limits.strategies import MovingWindowRateLimiter
+from starlette.types import Scope
+
+from lungcare.problem import RequestError
+
+# Wrong keys that one address may try.
+_ATTEMPTS = limits.parse("20/minute")
+
+
+class Rates:
+    """The counts of all senders, in the memory of this process. rate: such as 60/minute; nothing for no limit."""
+
+    def __init__(self, rate: str):
+        self._rate = limits.parse(rate) if rate else None
+        self._limiter = MovingWindowRateLimiter(MemoryStorage())
+
+    def charge(self, scope: Scope, films: int = 1) -> None:
+        """Count films of the sender of a request. Raises RequestError (429) when they are too many."""
+        if self._rate is not None:
+            self._hit(self._rate, sender(scope), films)
+
+    def attempt(self, scope: Scope) -> None:
+        """Count a wrong key. Raises RequestError (429) when the address has tried too many."""
+        self._hit(_ATTEMPTS, address(scope), 1)
+
+    def _hit(self, rate: limits.RateLimitItem, who: str, cost: int) -> None:
+        if not self._limiter.hit(rate, who, cost=cost):
+            seconds = max(1, math.ceil(self._limiter.get_window_stats(rate, who).reset_time - time.time()))
+            raise RequestError("too_many_requests", {"retry-after": str(seconds)}, seconds=seconds)
+
+
+def sender(scope: Scope) -> str:
+    """Whom a request is counted to: its key, or else its address."""
+    return scope.get("lungcare.key") or address(scope)
+
+
+def address(scope: Scope) -> str:
+    """The address that a request came from; behind a trusted proxy, the one that the proxy names."""
+    client = scope.get("client")
+    return client[0] if client else "unknown"

@@ -10,6 +10,7 @@ from lungcare.bundle import NETWORK as PUBLISHED
 from lungcare.bundle import record_of
 from lungcare.calibration import calibrated
 from lungcare.conditions import CODES
+from lungcare.drift import reference
 from lungcare.network import Network
 from train.calibrate import fit_temperature, reliability
 from train.compact import save_compact
@@ -60,6 +61,7 @@ def evaluate(run: Path, prepared: Path) -> dict:
         "split": split.checksum,
         "compacted": compacted,
         "temperature": temperature,
+        "reference": reference(readings.where(lambda p: p.part == "validation").probabilities.tolist()),
         "parts": {},
     }
     for part in PARTS:

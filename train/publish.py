@@ -39,7 +39,8 @@ def publish(run: Path, prepared: Path, name: str, version: str | None, models: P
     recipe, _ = opened(run)
     results_file, network = run / RESULTS, run / NETWORK
     results = json.loads(results_file.read_text()) if results_file.is_file() else {}
-    if not network.is_file() or results.get("network") != record_of(network).sha256:
+    is_measured = network.is_file() and results.get("network") == record_of(network).sha256
+    if not is_measured or "reference" not in results:
         raise DataError(f"The network of {run} is not measured. Run `python -m train evaluate --run {run}` first.")
     if network.stat().st_size > LARGEST:
         raise DataError(
@@ -84,7 +85,7 @@ def _card(run: Path, recipe: Recipe, results: dict, name: str, version: str) -> 
             "compacted": results["compacted"],
         },
         data={"split": described["split"], "training_films": described["films"]},
-        metrics=results["parts"],
+        metrics=results["parts"] | {"reference": results["reference"]},
         files={NETWORK: record_of(run / NETWORK)},
     )
 

@@ -1,0 +1,100 @@
+import csv
+import json
+
+import numpy as np
+import pytest
+
+from lungcare import drift
+from lungcare.__main__ import main
+from lungcare.batch import COLUMNS
+from lungcare.conditions import CODES
+
+MODEL = "phantom:0.0.1"
+
+
+def drawn(films: int, seed: int, favoured: int = 0) -> np.ndarray:
+    """Probabilities of some films; `favoured` has them raised for one condition."""
+    random = np.random.default_rng(seed)
+    raised = np.ones(len(CODES)) * 0.4
+    raised[favoured] *= 3
+    return random.dirichlet(raised, films)
+
+
+def card(folder, probabilities=None) -> object:
+    path = folder / "card.json"
+    metrics = {} if probabilities is None else {"reference": drift.reference(probabilities.tolist())}
+    path.write_text(json.dumps({"name": "phantom", "version": "0.0.1", "metrics": metrics}))
+    return path
+
+
+def table(folder, probabilities, refused: int = 0, model: str = MODEL) -> object:
+    path = folder / "out.csv"
+    with path.open("w", newline="") as stream:
+        writer = csv.DictWriter(stream, COLUMNS)
+        writer.writeheader()
+        for number, row in enumerate(probabilities):
+            numbers = dict(zip(CODES, row, strict=True))
+            writer.writerow({"file": number, "outcome": "read", "finding": "normal", "model": model, **numbers})
+        for number in range(refused):
+            writer.writerow({"file": f"r{number}", "outcome": "refused", "code": "too_dark", "model": model})
+    return path
+
+
+def test_the_reference_is_in_tenths():
+    kept = drift.reference(drawn(1000, 1).tolist())
+    assert kept["films"] == 1000
+    for code in CODES:
+        told = kept["probabilities"][code]
+        assert len(told["shares"]) == len(told["edges"]) + 1 == 10
+        assert told["shares"] == pytest.approx([0.1] * 10, abs=0.01)
+
+
+def test_the_index_is_that_of_the_definition():
+    assert drift.stability_index([0.5, 0.5], [0.5, 0.5]) == 0
+    assert drift.stability_index([0.5, 0.5], [0.9, 0.1]) == pytest.approx(0.4 * np.log(1.8) - 0.4 * np.log(0.2))
+    assert drift.stability_index([1, 0], [0, 1]) < 20
+
+
+@pytest.mark.parametrize("films", [60, 400, 5000])
+def test_films_of_the_same_kind_do_not_move(tmp_path, films):
+    found = drift.compare(card(tmp_path, drawn(2000, 1)), table(tmp_path, drawn(films, 2)))
+    assert not [change for change in found.changes if change.has_moved]
+
+
+def test_films_of_another_kind_do(tmp_path, capsys):
+    reference, out = card(tmp_path, drawn(2000, 1)), table(tmp_path, drawn(300, 2, favoured=2), refused=100)
+    found = drift.compare(reference, out)
+    assert {change.condition for change in found.changes if change.has_moved} >= {"normal", "tuberculosis"}
+    assert (found.films, found.refused, found.reference_films) == (300, 0.25, 2000)
+    assert main(["drift", "--reference", str(reference), str(out)]) == 1
+    printed = capsys.readouterr().out
+    assert "25.0% not read" in printed
+    assert "moved" in printed
+
+
+def test_a_condition_that_is_never_likely_has_fewer_bins(tmp_path):
+    flat = np.tile([1.0, 0.0, 0.0, 0.0], (100, 1))
+    found = drift.compare(card(tmp_path, flat), table(tmp_path, flat))
+    assert [change.index for change in found.changes] == [0, 0, 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("made", "said"),
+    [
+        (lambda folder: (card(folder), table(folder, drawn(99, 1))), "keeps no reference"),
+        (lambda folder: (folder / "none.json", table(folder, drawn(99, 1))), "is no card"),
+        (lambda folder: (card(folder, drawn(99, 1)), folder / "none.csv"), "cannot be read"),
+        (lambda folder: (card(folder, drawn(99, 1)), card(folder, drawn(99, 1))), "is no table"),
+        (lambda folder: (card(folder, drawn(99, 1)), table(folder, drawn(9, 1))), "at least 50"),
+        (lambda folder: (card(folder, drawn(99, 1)), table(folder, drawn(99, 1), model="x:1.0.0")), "x:1.0.0"),
+    ],
+)
+def test_what_cannot_be_compared_is_said(tmp_path, capsys, made, said):
+    reference, out = made(tmp_path)
+    assert main(["drift", "--reference", str(reference), str(out)]) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_a_key_is_printed_with_its_entry(capsys):
+    assert main(["key"]) == 0
+    assert "sha256:" in capsys.readouterr().out

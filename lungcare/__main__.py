@@ -26,7 +26,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(_version())
         return READ
     if options.command is None:
-        parser.error("say what to do: classify, batch, drift, store or key")
+        parser.error("say what to do: classify, batch, drift, store, settings or key")
     from lungcare.batch import BatchError
     from lungcare.bundle import BundleError
     from lungcare.drift import DriftError
@@ -86,6 +86,7 @@ def _parser() -> argparse.ArgumentParser:
     drift.add_argument("--reference", metavar="CARD.json", required=True, type=Path, help="card of the model")
     drift.add_argument("table", metavar="OUT.csv", type=Path, help="table that `batch` wrote")
 
+    command("settings", _settings, "print every variable of the environment that is a setting")
     command("key", _key, "make an API key, and print what to write into the settings for it")
     return parser
 
@@ -143,6 +144,14 @@ def _drift(options: argparse.Namespace) -> int:
             f"{change.mean:>8.3f}{change.reference_mean:>11.3f}  {told}".rstrip()
         )
     return REFUSED if any(change.has_moved for change in found.changes) else READ
+
+
+def _settings(_: argparse.Namespace) -> int:
+    """Print the table of settings."""
+    from lungcare.settings import table
+
+    print(table())
+    return READ
 
 
 def _key(_: argparse.Namespace) -> int:

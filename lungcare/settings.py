@@ -46,7 +46,7 @@ class Settings(BaseSettings):
         "", description="Films for each key, or for each address without keys, such as 60/minute; else no limit."
     )
     api_keys: Annotated[tuple[KeyRecord, ...], NoDecode] = Field(
-        (), description="Keys that may call the service, each as sha256:<checksum> or as itself; else all may."
+        (), description="Keys that may call the service, each as sha256:… of it or as itself; else all may."
     )
     api_keys_file: Path | None = Field(None, description="File with more such keys, one a line; # begins a comment.")
     page_open: bool = Field(
@@ -126,6 +126,16 @@ class Settings(BaseSettings):
             except ValueError as error:
                 raise ValueError("a rate is a number a second, minute, hour or day, such as 60/minute") from error
         return value
+
+
+def table() -> str:
+    """Every variable, its default and its meaning, in Markdown."""
+    rows = ["| Variable | Default | Meaning |", "|---|---|---|"]
+    for name, field in Settings.model_fields.items():
+        default = str(field.default).lower() if isinstance(field.default, bool) else field.default
+        shown = f"`{default}`" if default not in (None, "", ()) else ""
+        rows.append(f"| `{PREFIX}{name.upper()}` | {shown} | {field.description} |")
+    return "\n".join(rows)
 
 
 def _from_file(path: Path) -> tuple[KeyRecord, ...]:

@@ -22,7 +22,7 @@ export TF_CPP_MIN_LOG_LEVEL ?= 2
 export LUNGCARE_MODEL ?= $(MODEL)
 
 .DEFAULT_GOAL := help
-.PHONY: help env serve test lint format train bento screenshots
+.PHONY: help env serve test lint format train bento lock screenshots
 
 help: ## say what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -44,13 +44,16 @@ train: ## prepare, fit, evaluate and publish: make train DATA=<folder> [MODEL=<n
 	$(PY) -m train publish --data "$(RUN)/data" --run "$(RUN)" --name "$(TRAINED)"
 	@echo "Serve it: make serve MODEL=$(TRAINED)"
 
-bento: env ## build the bento, with the model inside, into dist/
-	@mkdir -p dist
-	@model=$$($(PY) -m lungcare store) && \
-	bento=$$($(PY) -m bentoml build --arg "model=$$model" --output tag | sed -n 's/^__tag__://p') && \
-	test -n "$$bento" && rm -f dist/lungcare.bento && \
-	$(PY) -m bentoml export "$$bento" "$(CURDIR)/dist/lungcare.bento" >/dev/null && \
-	echo "dist/lungcare.bento holds $$bento with the model $$model."
+bento: ## build the bento, with the model inside, into dist/
+	@$(ENVIRONMENT) bento$(if $(GPU),-gpu,)
+	@$(PY) -m scripts.bento $(if $(GPU),--gpu,)
+
+lock: ## pin every package of the bento with its checksums, anew from requirements*.txt
+	@$(ENVIRONMENT) dev
+	@for set in requirements requirements-gpu; do \
+		$(PY) -m uv pip compile $$set.txt --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
+			--quiet --output-file deploy/$$set.lock; \
+	done
 
 test: ## run all tests
 	@$(ENVIRONMENT) dev

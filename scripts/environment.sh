@@ -1,7 +1,7 @@
 #!/bin/sh
 # Make the environment in .venv, or complete it, so that it holds what the named requirements list; quick when it does.
 #
-#   scripts/environment.sh serve|gpu|train|train-gpu|dev
+#   scripts/environment.sh serve|gpu|bento|bento-gpu|train|train-gpu|dev
 #
 # PYTHON names the Python to use (otherwise the first supported one is looked for). Every trouble is one sentence.
 set -eu
@@ -21,9 +21,11 @@ files_of() {
     case $1 in
         serve) echo requirements.txt ;;
         gpu) echo requirements-gpu.txt ;;
+        bento) echo requirements.txt requirements-bento.txt ;;
+        bento-gpu) echo requirements-gpu.txt requirements-bento.txt ;;
         train) echo requirements.txt requirements-train.txt ;;
         train-gpu) echo requirements-gpu.txt requirements-train.txt ;;
-        dev) echo requirements.txt requirements-train.txt requirements-dev.txt ;;
+        dev) echo requirements.txt requirements-bento.txt requirements-train.txt requirements-dev.txt ;;
         *) fail "there are no requirements called '$1'." ;;
     esac
 }
@@ -32,9 +34,11 @@ files_of() {
 parts_of() {
     case $1 in
         serve | gpu) echo "$1" ;;
+        bento) echo serve bento ;;
+        bento-gpu) echo gpu bento-gpu ;;
         train) echo serve train ;;
         train-gpu) echo gpu train-gpu ;;
-        dev) echo serve train dev ;;
+        dev) echo serve bento train dev ;;
     esac
 }
 
@@ -83,8 +87,8 @@ install() {
     set -- "$1" -r "$last"
     # Training and development requirements stand beside those of serving, not above them.
     case $1 in
-        train) set -- "$@" -r requirements.txt ;;
-        train-gpu) set -- "$@" -r requirements-gpu.txt ;;
+        bento | train) set -- "$@" -r requirements.txt ;;
+        bento-gpu | train-gpu) set -- "$@" -r requirements-gpu.txt ;;
     esac
     shift
     uv=$(uv_of "$VENV/bin/python")
@@ -96,7 +100,7 @@ install() {
     "$VENV/bin/python" -m pip install --quiet "$@" || fail "the packages could not be installed; see above."
 }
 
-set="${1:?which requirements: serve, gpu, train, train-gpu or dev}"
+set="${1:?which requirements: serve, gpu, bento, bento-gpu, train, train-gpu or dev}"
 stamp="$VENV/.lungcare-$set"
 wanted=$(checksum "$set")
 

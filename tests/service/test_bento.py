@@ -1,6 +1,8 @@
 """The bento: built here, carried as one file to a machine that has nothing, served there."""
 
+import json
 import os
+import re
 import subprocess
 import sys
 
@@ -24,19 +26,25 @@ def _run(*command: str, home, cwd=ROOT) -> str:
 def exported(bundle_folder, tmp_path_factory):
     """The bento as one file; the home in which it was built is another than that in which it is served."""
     folder = tmp_path_factory.mktemp("built")
-    model = _run(sys.executable, "-m", "lungcare", "store", "--model", str(bundle_folder), home=folder).strip()
-    output = _run(*BENTOML, "build", "--arg", f"model={model}", "--output", "tag", home=folder)
-    tag = output.partition("__tag__:")[2].strip()
     path = folder / "lungcare.bento"
-    _run(*BENTOML, "export", tag, str(path), home=folder)
-    return path, tag
+    command = [sys.executable, "-m", "scripts.bento", "--model", str(bundle_folder), "--output", str(path)]
+    said = _run(*command, home=folder)
+    return path, re.search(r" holds (\S+) with the model phantom:0\.0\.1\.", said)[1]
 
 
-def test_an_exported_bento_reads_alike_from_an_empty_home(exported, reader, tmp_path):
+@pytest.fixture(scope="module")
+def imported(exported, tmp_path_factory):
+    """Where an empty store keeps the bento once it is imported."""
     path, tag = exported
-    (tmp_path / "home").mkdir()
-    _run(*BENTOML, "import", str(path), home=tmp_path / "home", cwd=tmp_path)
-    with serving([*BENTOML, "serve", tag], tmp_path, cwd=tmp_path) as server:
+    home = tmp_path_factory.mktemp("home")
+    _run(*BENTOML, "import", str(path), home=home, cwd=home)
+    return home / "bentos" / tag.replace(":", "/")
+
+
+def test_an_exported_bento_reads_alike_from_an_empty_home(exported, imported, reader, tmp_path):
+    _, tag = exported
+    home = imported.parent.parent.parent
+    with serving([*BENTOML, "serve", tag], tmp_path, cwd=tmp_path, BENTOML_HOME=str(home)) as server:
         for look in phantom.LOOKS:
             film = phantom.film(look, 8)
             answer = server.post(film).json()
@@ -48,16 +56,46 @@ def test_an_exported_bento_reads_alike_from_an_empty_home(exported, reader, tmp_
         assert "http://127.0.0.1:" in server.log.read_text()
 
 
-def test_a_bento_holds_what_it_needs_and_no_more(exported, tmp_path):
-    path, tag = exported
-    _run(*BENTOML, "import", str(path), home=tmp_path)
-    source = tmp_path / "bentos" / tag.replace(":", "/") / "src"
+def test_a_bento_holds_what_it_needs_and_no_more(imported):
+    source = imported / "src"
     names = {file.relative_to(source).as_posix() for file in source.rglob("*") if file.is_file()}
     assert {
         "service.py",
         "gradio_app.py",
         "lungcare/words/id.json",
         "lungcare/pages/drawings/chest.svg",
+        "dist/contents/sbom.cdx.json",
+        "dist/contents/LICENCES.md",
         "LICENSE",
     } <= names
-    assert not [name for name in names if name.startswith((".", "tests", "train", "runs"))]
+    assert not [name for name in names if name.startswith((".", "tests", "train", "runs", "deploy"))]
+
+
+def test_every_package_of_a_bento_has_its_checksum_its_licence_and_its_place_in_the_sbom(imported):
+    requirements = (imported / "env" / "python" / "requirements.txt").read_text()
+    entries = re.split(r"\n(?=\S)", requirements.strip())
+    assert all("--hash=sha256:" in entry for entry in entries if "==" in entry)
+    assert any(entry.startswith("bentoml==") for entry in entries)
+    bom = json.loads((imported / "src" / "dist" / "contents" / "sbom.cdx.json").read_text())
+    assert bom["bomFormat"] == "CycloneDX"
+    names = {component["name"].lower() for component in bom["components"]}
+    assert {"bentoml", "gradio", "keras", "numpy"} <= names
+    assert "pytest" not in names
+    licences = (imported / "src" / "dist" / "contents" / "LICENCES.md").read_text()
+    assert re.search(r"\| numpy \| \S+ \| .*BSD", licences)
+
+
+def test_the_image_runs_without_rights_listens_everywhere_and_says_whether_it_is_healthy(imported):
+    definition = (imported / "env" / "docker" / "Dockerfile").read_text()
+    assert re.search(r"^FROM python:3\.11-slim", definition, re.MULTILINE)
+    assert re.search(r"^USER bentoml$", definition, re.MULTILINE)
+    assert definition.rindex("USER bentoml") > definition.rindex("USER root")
+    assert "ARG BENTOML_HOST=0.0.0.0" in definition
+    assert "ENV BENTOML_HOST=$BENTOML_HOST" in definition
+    assert re.search(r"^HEALTHCHECK .*\\\n.*/readyz", definition, re.MULTILINE)
+    assert re.search(r'^ENTRYPOINT \[ "\S*/env/docker/entrypoint.sh" \]', definition, re.MULTILINE)
+    assert 'set -- bentoml serve "$@" "$BENTO_PATH"' in (imported / "env" / "docker" / "entrypoint.sh").read_text()
+
+
+def test_a_bento_records_its_model(imported):
+    assert re.search(r"phantom:0\.0\.1", (imported / "bento.yaml").read_text())

@@ -1,0 +1,174 @@
+"""Do with a bento what a container would: its own install step in a fresh environment, then its own entry point, as a
+user without rights, from a tree that may not be written to. Needs root, to give its rights up.
+
+    python -m scripts.rehearse dist/lungcare.bento --python /usr/bin/python3
+
+Checks the probabilities against this checkout's, and writes docs/results/rehearsal.json.
+"""
+
+import argparse
+import json
+import os
+import platform
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tarfile
+import tempfile
+import time
+from pathlib import Path
+
+import requests
+
+from lungcare.bundle import open_bundle
+from lungcare.conditions import CODES
+from tests import phantom, serving
+
+ROOT = Path(__file__).resolve().parent.parent
+RESULT = ROOT / "docs" / "results" / "rehearsal.json"
+NOBODY = 65534
+PATIENCE_SECONDS = 900
+_LARGEST_DIFFERENCE = 1e-5
+
+
+def main() -> int:
+    """Rehearse, print and write the result. Returns the exit status."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("bento", type=Path)
+    parser.add_argument(
+        "--python", default="python3", help="of the version that the bento asks for (default: %(default)s)"
+    )
+    options = parser.parse_args()
+    if os.geteuid() != 0:
+        parser.error("run it as root: it gives its rights up")
+    with tempfile.TemporaryDirectory(prefix="lungcare-rehearsal-") as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        result = _rehearsed(options.bento, options.python, folder)
+    RESULT.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    print(json.dumps(result, indent=1))
+    return 0 if result["largest_difference"] <= _LARGEST_DIFFERENCE else 1
+
+
+def _rehearsed(archive: Path, python: str, folder: Path) -> dict:
+    tree = folder / "bento"
+    with tarfile.open(archive) as bento:
+        bento.extractall(tree, filter="data")
+    start = time.monotonic()
+    venv = _installed(tree, python, folder / "venv")
+    installed = time.monotonic() - start
+    _make_read_only(folder)
+    scratch = folder / "tmp"
+    scratch.mkdir()
+    os.chown(scratch, NOBODY, NOBODY)
+    port = serving.free_port()
+    variables = _variables(tree / "env" / "docker" / "Dockerfile") | {
+        "PATH": f"{venv}/bin:/usr/bin:/bin",
+        "BENTO_PATH": str(tree),
+        "BENTOML_HOME": str(scratch / "bentoml"),
+        "BENTOML_PORT": str(port),
+        "HOME": str(scratch),
+        "TMPDIR": str(scratch),
+        "NO_PROXY": "*",
+    }
+    start = time.monotonic()
+    process = subprocess.Popen(
+        ["bash", str(tree / "env" / "docker" / "entrypoint.sh")],
+        cwd=tree,
+        env=variables,
+        user=NOBODY,
+        group=NOBODY,
+        extra_groups=(),
+        umask=0o077,
+        start_new_session=True,
+    )
+    try:
+        answers, ready = _answers(f"http://127.0.0.1:{port}", process, start)
+        written = _writable(tree, venv)
+    finally:
+        os.killpg(process.pid, signal.SIGTERM)
+        process.wait(60)
+    model = answers[0]["model"]
+    return {
+        "bento": archive.name,
+        "model": model,
+        "python": platform.python_version() if python == sys.executable else _version(python),
+        "packages": len(list(venv.glob("lib/*/site-packages/*.dist-info"))),
+        "install_seconds": round(installed),
+        "ready_seconds": round(ready),
+        "user": NOBODY,
+        "files_that_the_user_could_write": written,
+        "listens_on": variables["BENTOML_HOST"],
+        "films": len(answers),
+        "largest_difference": _difference(model, answers),
+    }
+
+
+def _installed(tree: Path, python: str, venv: Path) -> Path:
+    """The environment that the bento's own install step makes, every checksum enforced."""
+    uv = [sys.executable, "-m", "uv"]
+    subprocess.run([*uv, "venv", "--quiet", "--python", python, venv], check=True)
+    requirements = tree / "env" / "python" / "requirements.txt"
+    command = [*uv, "pip", "install", "--quiet", "--link-mode", "copy", "--require-hashes", "-r", requirements]
+    subprocess.run(command, check=True, env=os.environ | {"VIRTUAL_ENV": str(venv)}, cwd=requirements.parent)
+    return venv
+
+
+def _make_read_only(folder: Path) -> None:
+    for path in [folder, *folder.rglob("*")]:
+        if not path.is_symlink():
+            path.chmod(0o555 if path.is_dir() or (os.access(path, os.X_OK) and path.stat().st_mode & 0o111) else 0o444)
+
+
+def _writable(*trees: Path) -> int:
+    """How many files and folders the user may write to: none, since all are root's and for reading."""
+    paths = (path for tree in trees for path in tree.rglob("*") if not path.is_symlink())
+    return sum(path.stat().st_uid == NOBODY or bool(path.stat().st_mode & 0o022) for path in paths)
+
+
+def _variables(dockerfile: Path) -> dict[str, str]:
+    """What the image definition sets by ARG NAME=VALUE and ENV NAME=$NAME."""
+    pairs = re.findall(r"^ARG ([A-Z_]+)=(.*)$", dockerfile.read_text(encoding="utf-8"), re.MULTILINE)
+    return {name: value.strip("'\"") for name, value in pairs if not name.startswith("BENTO_")}
+
+
+def _answers(url: str, process: subprocess.Popen, start: float) -> tuple[list[dict], float]:
+    """What the service says of a film of each look, and the seconds until it was ready."""
+    while time.monotonic() - start < PATIENCE_SECONDS:
+        if process.poll() is not None:
+            raise SystemExit("lungcare: the service ended.")
+        try:
+            if requests.get(f"{url}/readyz", timeout=5).ok:
+                break
+        except requests.RequestException:
+            time.sleep(0.5)
+    ready = time.monotonic() - start
+    films = [phantom.film(look, 8) for look in phantom.LOOKS]
+    return [requests.post(f"{url}/classify", files={"film": film}, timeout=120).json() for film in films], ready
+
+
+def _difference(model: str, answers: list[dict]) -> float:
+    """The largest difference of a probability from what this checkout reads with the same model."""
+    from lungcare.reader import Reader
+
+    reader = Reader(open_bundle(model.partition(":")[0]))
+    if reader.tag != model:
+        raise SystemExit(f"lungcare: the bento holds {model}, this checkout {reader.tag}.")
+    pairs = zip(phantom.LOOKS, answers, strict=True)
+    return max(
+        abs(answer["probabilities"][code] - getattr(reader.read(phantom.film(look, 8)).probabilities, code))
+        for look, answer in pairs
+        for code in CODES
+    )
+
+
+def _version(python: str) -> str:
+    command = [python, "-c", "import platform; print(platform.python_version())"]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+
+if __name__ == "__main__":
+    shutil.which("bash") or sys.exit("lungcare: there is no bash.")
+    sys.exit(main())

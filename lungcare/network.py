@@ -1,5 +1,6 @@
 """The network behind one call. The only import of TensorFlow in this package: import this module late."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import keras
@@ -9,6 +10,20 @@ import tensorflow as tf
 from lungcare.bundle import BundleError
 from lungcare.conditions import CODES
 from lungcare.trace import stage
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a network makes of n films.
+
+    probabilities: float32 (n, 4). features: float32 (n, length), what the last layer is given.
+    influence: float32 (n, rows, columns, 4), what each place adds to the logit of each condition; None where the
+    network does not end in average pooling and one dense layer. See lungcare.influence.
+    """
+
+    probabilities: np.ndarray
+    features: np.ndarray
+    influence: np.ndarray | None
 
 
 class Network:
@@ -34,10 +49,7 @@ class Network:
                 f"{path} must map {wanted[0]} to {wanted[1]}. Received: {model.input_shape} to {model.output_shape}"
             )
         self.size = size
-        self._call = tf.function(
-            lambda films: model(films, training=False),
-            input_signature=[tf.TensorSpec(wanted[0], tf.float32)],
-        )
+        self._call = tf.function(_looking(model), input_signature=[tf.TensorSpec(wanted[0], tf.float32)])
         self(np.zeros((1, size, size, 1), np.float32))
 
     @stage("network")
@@ -46,4 +58,31 @@ class Network:
 
         films: float32 (n, size, size, 1), grey levels 0 to 255. Returns float32 (n, 4); each row adds up to 1.
         """
-        return self._call(films).numpy()
+        return self.look(films).probabilities
+
+    def look(self, films: np.ndarray) -> Seen:
+        """Probabilities, features and influence in one pass. films: as for a call."""
+        seen = {name: value.numpy() for name, value in self._call(films).items()}
+        return Seen(seen["probabilities"], seen["features"], seen.get("influence"))
+
+
+def _looking(model: keras.Model):
+    """A function from films to what Seen holds, but for what the network does not give."""
+    last = model.layers[-1]
+    before = [layer for layer in model.layers[:-1] if not isinstance(layer, keras.layers.Dropout)][-1]
+    outputs = {"probabilities": model.outputs[0], "features": last.input}
+    has_map = isinstance(last, keras.layers.Dense) and isinstance(before, keras.layers.GlobalAveragePooling2D)
+    if has_map:
+        outputs["maps"] = before.input
+    inner = keras.Model(model.inputs, outputs)
+
+    def look(films: tf.Tensor) -> dict[str, tf.Tensor]:
+        seen = inner(films, training=False)
+        if has_map:
+            maps = seen.pop("maps")
+            places = tf.cast(tf.shape(maps)[1] * tf.shape(maps)[2], tf.float32)
+            # Class activation mapping (Zhou et al., CVPR 2016): the dense layer, taken at each place.
+            seen["influence"] = tf.tensordot(maps, last.kernel, 1) / places
+        return seen
+
+    return look

@@ -46,11 +46,11 @@ def make_bundle(folder: Path, version: str = "0.0.1", seed: int = 0, name: str =
     # Scaled by what the phantoms give, so that the random weights tell the phantoms apart.
     chests = np.stack([film.square(phantom.chest(look, n), SIZE) for look in phantom.LOOKS for n in range(4)])
     features = keras.Sequential(body)(255 * chests[..., np.newaxis]).numpy()
-    head = [
-        keras.layers.Normalization(mean=features.mean(axis=0), variance=features.var(axis=0)),
-        keras.layers.Dense(len(CODES), activation="softmax", kernel_initializer=normal(0.7, 3)),
-    ]
-    network = keras.Sequential(body + head)
+    head = keras.layers.Dense(len(CODES), activation="softmax", kernel_initializer=normal(0.7, 3))
+    network = keras.Sequential([*body, head])
+    kernel, bias = head.get_weights()
+    kernel /= np.maximum(features.std(axis=0), 1e-7)[:, np.newaxis]
+    head.set_weights([kernel, bias - features.mean(axis=0) @ kernel])
     network.save(folder / bundle.NETWORK)
     card = bundle.Card(
         name=name,

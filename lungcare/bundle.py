@@ -6,6 +6,7 @@ from pathlib import Path, PurePosixPath
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from lungcare.certainty import SCORES
 from lungcare.conditions import CODES
 
 CARD = "card.json"
@@ -43,6 +44,58 @@ class Calibration(BaseModel):
     temperature: float = Field(1.0, gt=0, description="See lungcare.calibration; 1 where none was fitted.")
 
 
+class Point(BaseModel):
+    """An operating point of one condition: the film is flagged where the probability is at least the threshold."""
+
+    model_config = ConfigDict(frozen=True)
+
+    threshold: float = Field(ge=0, le=1)
+
+
+class Points(BaseModel):
+    """The operating points of one condition. screening misses few; balanced weighs both errors alike."""
+
+    model_config = ConfigDict(frozen=True)
+
+    screening: Point
+    balanced: Point
+
+
+class Certainty(BaseModel):
+    """When a reading counts as certain: where its score is at least `least`. See lungcare.certainty."""
+
+    model_config = ConfigDict(frozen=True)
+
+    score: str = Field(description="Name of the score in lungcare.certainty.")
+    least: float
+
+
+class Decisions(BaseModel):
+    """What was chosen on the validation part for one network, and holds for no other.
+
+    Thresholds are those of calibrated probabilities for four equally frequent conditions.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    model: str = Field(description="The model that they belong to, as name:version.")
+    network: str = Field(description="SHA-256 of its network.")
+    points: dict[str, Points]
+    certainty: Certainty
+
+    @model_validator(mode="after")
+    def _every_condition_has_points(self) -> "Decisions":
+        if tuple(self.points) != CODES:
+            raise ValueError(f"the operating points must be those of {CODES}. Received: {tuple(self.points)}")
+        return self
+
+    @model_validator(mode="after")
+    def _score_is_known(self) -> "Decisions":
+        if self.certainty.score not in SCORES:
+            raise ValueError(f"the score of certainty must be one of {tuple(SCORES)}. Got: {self.certainty.score}")
+        return self
+
+
 class Card(BaseModel):
     """What belongs to a trained model and is not its weights.
 
@@ -59,6 +112,7 @@ class Card(BaseModel):
     conditions: tuple[str, ...]
     input: Input
     calibration: Calibration = Calibration()
+    decisions: Decisions | None = None
     training: dict
     data: dict
     metrics: dict
@@ -78,6 +132,16 @@ class Card(BaseModel):
             path = PurePosixPath(name)
             if path.is_absolute() or ".." in path.parts:
                 raise ValueError(f"the files must lie in the folder of the card. Received: {name}")
+        return self
+
+    @model_validator(mode="after")
+    def _decisions_are_its_own(self) -> "Card":
+        own = (self.tag, self.files[NETWORK].sha256)
+        if self.decisions and (self.decisions.model, self.decisions.network) != own:
+            raise ValueError(
+                f"the decisions belong to {self.decisions.model} with another network, not to {self.tag}. "
+                "Measure this network and publish it anew."
+            )
         return self
 
     @property

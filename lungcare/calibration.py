@@ -14,3 +14,12 @@ def calibrated(softmax: np.ndarray, temperature: float) -> np.ndarray:
     logits = np.log(np.maximum(softmax, np.finfo(np.float32).tiny)) / temperature
     powers = np.exp(logits - logits.max(axis=1, keepdims=True))
     return powers / powers.sum(axis=1, keepdims=True)
+
+
+def reweighted(probabilities: np.ndarray, prevalence: np.ndarray) -> np.ndarray:
+    """Probabilities for four equally frequent conditions -> for conditions of that prevalence (Bayes' theorem).
+
+    probabilities: float (n, 4). prevalence: float (4,), adds up to 1. Returns float (n, 4), rows that add up to 1.
+    """
+    weighted = probabilities * prevalence
+    return weighted / weighted.sum(axis=1, keepdims=True)

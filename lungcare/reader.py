@@ -5,12 +5,13 @@ from pathlib import Path
 
 import numpy as np
 
-from lungcare import gate
+from lungcare import gate, influence
 from lungcare.bundle import Bundle, open_bundle
-from lungcare.calibration import calibrated
+from lungcare.calibration import calibrated, reweighted
+from lungcare.certainty import SCORES
 from lungcare.conditions import CODES
-from lungcare.film import decode, network_input
-from lungcare.reading import FilmError, Probabilities, Reading, Refusal
+from lungcare.film import Radiograph, decode, network_input
+from lungcare.reading import FilmError, Flag, Flags, Probabilities, Reading, Refusal
 from lungcare.settings import Settings
 from lungcare.words import say
 
@@ -51,6 +52,22 @@ class Reader:
         except FilmError as error:
             return self.refuse(error, language)
 
+    def read_with_map(self, data: bytes, language: str = "en") -> tuple[Reading | Refusal, bytes | None]:
+        """`read`, and where the network looked: a PNG to lay over the film, see `lungcare.influence.picture`.
+
+        The picture is None for a refusal, and for a network that has no such map. Costs no second pass.
+        """
+        try:
+            radiograph = self._radiograph(data)
+        except FilmError as error:
+            return self.refuse(error, language), None
+        seen = self._network.look(network_input(radiograph, self._size)[np.newaxis])
+        answer = self._readings(seen.probabilities)[0]
+        if seen.influence is None:
+            return answer, None
+        shares = influence.class_map(seen.influence[0], CODES.index(answer.finding))
+        return answer, influence.picture(shares, radiograph.height, radiograph.width)
+
     def read_file(self, path: str | Path, language: str = "en") -> Reading | Refusal:
         """Read one film from its file; a file that is missing or may not be read is a Refusal too."""
         try:
@@ -63,12 +80,7 @@ class Reader:
 
         Raises FilmError. With `judge` and `refuse`, for those who read many films and decode beside the network.
         """
-        limit = self.settings.max_bytes
-        if len(data) > limit:
-            raise FilmError("file_too_large", megabytes=f"{limit / 1e6:g}")
-        radiograph = decode(data, self.settings.max_pixels)
-        gate.check(radiograph)
-        return network_input(radiograph, self._size)
+        return network_input(self._radiograph(data), self._size)
 
     def prepare_file(self, path: str | Path) -> np.ndarray:
         """`prepare` for the file at `path`, of which no more is read than the largest film has."""
@@ -81,16 +93,7 @@ class Reader:
 
     def judge(self, films: Sequence[np.ndarray]) -> list[Reading]:
         """Read prepared films in one call of the network; the number of films changes no probability."""
-        softmax = self._network(np.stack(films))
-        rows = np.clip(calibrated(softmax, self.bundle.card.calibration.temperature), 0, 1)
-        return [
-            Reading(
-                finding=CODES[row.argmax()],
-                probabilities=Probabilities(**dict(zip(CODES, row.tolist(), strict=True))),
-                model=self.tag,
-            )
-            for row in rows
-        ]
+        return self._readings(self._network(np.stack(films)))
 
     def refuse(self, error: FilmError, language: str = "en") -> Refusal:
         """The refusal for an error, in the words of a language."""
@@ -100,3 +103,55 @@ class Reader:
             advice=say(f"refusal.{error.code}.advice", language, **error.values),
             model=self.tag,
         )
+
+    def _radiograph(self, data: bytes) -> Radiograph:
+        """A film that may be read. Raises FilmError."""
+        limit = self.settings.max_bytes
+        if len(data) > limit:
+            raise FilmError("file_too_large", megabytes=f"{limit / 1e6:g}")
+        radiograph = decode(data, self.settings.max_pixels)
+        gate.check(radiograph)
+        return radiograph
+
+    def _readings(self, softmax: np.ndarray) -> list[Reading]:
+        """Softmax of the network, float (n, 4) -> what is said of each film."""
+        even = np.clip(calibrated(softmax, self.bundle.card.calibration.temperature), 0, 1)
+        prevalence = np.array(self.settings.prevalence or [1 / len(CODES)] * len(CODES))
+        weighted = np.clip(reweighted(even, prevalence), 0, 1) if self.settings.prevalence else even
+        findings, doubts = weighted.argmax(axis=1), self._doubts(even)
+        return [
+            Reading(
+                finding=CODES[finding],
+                probabilities=_by_condition(row),
+                prevalence=_by_condition(prevalence),
+                # A finding that only the prevalence makes is none that was measured to be certain.
+                uncertain=None if doubts is None else bool(doubts[film] or finding != even[film].argmax()),
+                flags=self._flags(even[film]),
+                model=self.tag,
+            )
+            for film, (row, finding) in enumerate(zip(weighted, findings, strict=True))
+        ]
+
+    def _doubts(self, even: np.ndarray) -> np.ndarray | None:
+        """Whether each film is uncertain, bool (n,); None where the model has no rule for it."""
+        decisions = self.bundle.card.decisions
+        return decisions and SCORES[decisions.certainty.score](even) < decisions.certainty.least
+
+    def _flags(self, even: np.ndarray) -> Flags | None:
+        """The operating points that one film's probabilities, float (4,), reach; None where the model has none."""
+        if self.bundle.card.decisions is None:
+            return None
+        points = self.bundle.card.decisions.points
+        return Flags(
+            **{
+                code: Flag(
+                    screening=share >= points[code].screening.threshold,
+                    balanced=share >= points[code].balanced.threshold,
+                )
+                for code, share in zip(CODES, even, strict=True)
+            }
+        )
+
+
+def _by_condition(row: np.ndarray) -> Probabilities:
+    return Probabilities(**dict(zip(CODES, row.tolist(), strict=True)))

@@ -1,8 +1,10 @@
 """What LungCare says of a film: a Reading, or a Refusal with its reason."""
 
-from typing import Literal
+from typing import Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
+
+from lungcare.conditions import CODES
 
 SCHEMA_VERSION = "1.0"
 
@@ -42,6 +44,26 @@ class Probabilities(BaseModel):
     pneumothorax: float = Field(ge=0, le=1)
 
 
+class Flag(BaseModel):
+    """Whether a film is flagged for one condition at each operating point."""
+
+    model_config = ConfigDict(frozen=True)
+
+    screening: bool = Field(description="At the point that misses few films with the condition.")
+    balanced: bool = Field(description="At the point that weighs both errors alike.")
+
+
+class Flags(BaseModel):
+    """Whether a film is flagged for each condition, at the operating points of the model that read it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    normal: Flag
+    pneumonia: Flag
+    tuberculosis: Flag
+    pneumothorax: Flag
+
+
 class Reading(BaseModel):
     """A film that was read."""
 
@@ -51,7 +73,25 @@ class Reading(BaseModel):
     outcome: Literal["read"] = "read"
     finding: ConditionCode = Field(description="The condition with the highest probability.")
     probabilities: Probabilities
+    prevalence: Probabilities = Field(
+        default=Probabilities(**dict.fromkeys(get_args(ConditionCode), 0.25)),
+        description="How frequent the probabilities take each condition to be.",
+    )
+    uncertain: bool | None = Field(
+        None, description="Whether the model cannot tell the two likeliest apart; null where no rule was chosen for it."
+    )
+    flags: Flags | None = Field(None, description="Operating points reached; null where the model has none.")
     model: str = Field(description="The model that read the film, as name:version.")
+
+    @property
+    def likeliest(self) -> tuple[str, str]:
+        """The two conditions with the highest probabilities, the higher first."""
+        first, second, *_ = sorted(CODES, key=lambda code: -getattr(self.probabilities, code))
+        return first, second
+
+    def flagged(self, point: str) -> tuple[str, ...]:
+        """The conditions that are flagged at an operating point, screening or balanced."""
+        return tuple(code for code in CODES if self.flags and getattr(getattr(self.flags, code), point))
 
 
 class Refusal(BaseModel):

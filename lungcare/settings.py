@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import limits
+import numpy as np
 from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from lungcare.conditions import CODES
 from lungcare.film import MAX_PIXELS
 from lungcare.keys import KeyRecord, parse_keys
 
@@ -37,6 +39,11 @@ class Settings(BaseSettings):
     examples: Path | None = Field(
         None, description="Folder of example films, one sub-folder for each condition; else those of the bundle."
     )
+    prevalence: Annotated[tuple[float, float, float, float] | None, NoDecode] = Field(
+        None,
+        description="How frequent normal, pneumonia, tuberculosis and pneumothorax are where it is used: four numbers "
+        "above 0, as in 90,6,3,1; only their ratio counts. Without it, the four count as equally frequent.",
+    )
     threads: int = Field(2, ge=1, le=64, description="Films that the service reads at the same time.")
     max_concurrency: int = Field(
         32, ge=1, description="Requests to read that are under way or wait; one more is answered 503."
@@ -62,6 +69,18 @@ class Settings(BaseSettings):
         (), description="Origins of other sites whose pages may call the service: https://clinic.example; else none."
     )
     log_addresses: bool = Field(False, description="Whether the log names the addresses of senders.")
+
+    @field_validator("prevalence", mode="before")
+    @classmethod
+    def _four_shares(cls, value: object) -> object:
+        numbers = [part.strip() for part in value.split(",")] if isinstance(value, str) else value
+        try:
+            shares = np.array(numbers, float)
+        except (TypeError, ValueError):
+            shares = np.empty(0)
+        if shares.shape != (len(CODES),) or not (np.isfinite(shares).all() and (shares > 0).all()):
+            raise ValueError(f"give four numbers above 0, in the order {', '.join(CODES)}, as in 90,6,3,1")
+        return tuple((shares / shares.sum()).tolist())
 
     @classmethod
     def from_environment(cls) -> "Settings":

@@ -133,13 +133,15 @@ class Page:
         def answer() -> dict[str, Any]:
             data = self._film(sent)
             start = time.perf_counter()
-            reading = self._judged(data)
+            reading, map_picture = self._judged(data)
             seconds = time.perf_counter() - start
             if not isinstance(reading, Reading):
                 return {"html": markup.refusal(reading), "spoken": "", "reading": None}
             picture = preview.jpeg(decode(data, self.reader.settings.max_pixels), PICTURE_SIDE)
             return {
-                "html": screens.linked(markup.reading(reading, picture, seconds, self.quality), self.reader.settings),
+                "html": screens.linked(
+                    markup.reading(reading, picture, seconds, self.quality, map_picture), self.reader.settings
+                ),
                 "spoken": markup.spoken(reading),
                 "reading": reading.model_dump(),
             }
@@ -150,7 +152,7 @@ class Page:
         """Read one film of several: its cells in the page's table, and its row of CSV after the name of the file."""
 
         def answer() -> dict[str, Any]:
-            reading = self._judged(self._film(sent))
+            reading, _ = self._judged(self._film(sent))
             result = reading if isinstance(reading, Reading) else reading[LANGUAGES[0]]
             return {"cells": markup.cells(reading), "row": batch.table_row("", result)[1:]}
 
@@ -164,7 +166,7 @@ class Page:
     def picture(self, sent: Sent) -> str:
         """The picture of a film's reading to save: a PNG in base64. Raises ValueError for what cannot be read."""
         data = self._film(sent)
-        reading = self._judged(data, is_counted=False)
+        reading, _ = self._judged(data, is_counted=False)
         if not isinstance(reading, Reading):
             raise ValueError("there is no picture of a refusal")
         language = sent.values.get("language")
@@ -179,17 +181,24 @@ class Page:
             return self.examples[int(sent.values["example"])].path.read_bytes()
         return sent.film or b""
 
-    def _judged(self, data: bytes, is_counted: bool = True) -> Reading | dict[str, Refusal]:
-        """The reading of a film, or its refusal in every language. No more films at once than the settings say."""
+    def _judged(self, data: bytes, is_counted: bool = True) -> tuple[Reading | dict[str, Refusal], bytes | None]:
+        """The reading of a film, or its refusal in every language, and the picture of where the network looked.
+
+        No more films at once than the settings say.
+        """
+        map_picture = None
 
         def read() -> Reading | Refusal:
-            return self.reader.read(data, LANGUAGES[0])
+            nonlocal map_picture
+            answer, map_picture = self.reader.read_with_map(data, LANGUAGES[0])
+            return answer
 
         with self._places:
             first = monitor.counted("page", read) if is_counted else read()
             if isinstance(first, Reading):
-                return first
-            return {LANGUAGES[0]: first} | {code: self.reader.read(data, code) for code in LANGUAGES[1:]}
+                return first, map_picture
+            refusals = {LANGUAGES[0]: first} | {code: self.reader.read(data, code) for code in LANGUAGES[1:]}
+            return refusals, None
 
     def _safely(self, answer: Callable[[], dict], failed: Callable[[dict[str, Failure]], dict]) -> dict[str, Any]:
         """The answer; or, where something of ours went wrong, what `failed` makes of that, and the cause in the log."""

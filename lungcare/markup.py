@@ -38,32 +38,37 @@ def percent(share: float, digits: int = 1) -> str:
     return per_language({language: f"{number(100 * share, digits, language)} %" for language in LANGUAGES})
 
 
-def reading(answer: Reading, picture: bytes, seconds: float, quality: Quality) -> str:
+def reading(answer: Reading, picture: bytes, seconds: float, quality: Quality, map_picture: bytes | None = None) -> str:
     """The finding, the four probabilities as bars, and the film as it was read.
 
-    picture: a JPEG of the film. What else is known of a reading joins `lc-verdict`, below the bars.
+    picture: a JPEG of the film. map_picture: a PNG of where the network looked, in the same geometry.
     """
-    data = base64.b64encode(picture).decode()
     bars = "".join(_bar(answer, condition.code, condition.colour) for condition in CONDITIONS)
     taken = per_language({code: say("result.seconds", code, seconds=number(seconds, 2, code)) for code in LANGUAGES})
     return f"""
 <article class="lc-reading" data-finding="{answer.finding}">
-  <figure class="lc-film">
-    <img {label("alt", "result.film")} src="data:image/jpeg;base64,{data}">
-    <button type="button" class="lc-quiet lc-no-print" data-do="zoom">{both("result.enlarge")}</button>
-  </figure>
+  <div class="lc-seen">
+    <figure class="lc-film">
+      <img {label("alt", "result.film")} src="{_as_data("jpeg", picture)}">
+      {_map(map_picture)}
+      <button type="button" class="lc-quiet lc-no-print" data-do="zoom">{both("result.enlarge")}</button>
+    </figure>
+    {_map_controls(answer, quality) if map_picture else ""}
+  </div>
   <div class="lc-verdict">
     <p class="lc-small">{both("result.most")}</p>
-    <h1 tabindex="-1">{both(f"result.finding.{answer.finding}")}</h1>
+    <h1 tabindex="-1">{per_language(titles(answer))}</h1>
     <dl class="lc-bars" {label("aria-label", "result.bars")}>{bars}</dl>
+    <p class="lc-small">{per_language(prevalence(answer))}</p>
     <p class="lc-notice">{both("notice")}</p>
     <div class="lc-actions lc-no-print">
       <button type="button" class="lc-main" data-do="picture">{both("result.picture")}</button>
       <button type="button" data-do="json">{both("result.json")}</button>
     </div>
     <p class="lc-small lc-no-print">{both("result.burnt")}</p>
-    {_trust(quality.outside(answer.finding))}
+    {_trust(answer, quality)}
     <dl class="lc-facts lc-small">
+      {_flags(answer)}
       <div><dt>{both("result.model")}</dt><dd><a href="/model">{escape(answer.model)}</a></dd></div>
       <div><dt>{both("result.time")}</dt><dd>{taken}</dd></div>
     </dl>
@@ -71,10 +76,39 @@ def reading(answer: Reading, picture: bytes, seconds: float, quality: Quality) -
 </article>"""
 
 
+def titles(answer: Reading) -> dict[str, str]:
+    """What the reading comes to, in each language: the finding, or what the model cannot tell apart."""
+    if not answer.uncertain:
+        return {language: say(f"result.finding.{answer.finding}", language) for language in LANGUAGES}
+    return {
+        language: say("result.uncertain", language, first=first, second=second)
+        for language in LANGUAGES
+        for first, second in [[say(f"condition.{code}", language).lower() for code in answer.likeliest]]
+    }
+
+
+def prevalence(answer: Reading) -> dict[str, str]:
+    """How frequent the probabilities take the conditions to be, in each language."""
+    shares = answer.prevalence.model_dump()
+    if len(set(shares.values())) == 1:
+        return {language: say("result.prevalence.even", language) for language in LANGUAGES}
+    return {
+        language: say(
+            "result.prevalence.own",
+            language,
+            shares=", ".join(
+                f"{say(f'condition.{code}', language).lower()} {number(100 * share, 1, language)} %"
+                for code, share in shares.items()
+            ),
+        )
+        for language in LANGUAGES
+    }
+
+
 def spoken(answer: Reading) -> str:
     """A reading in one line, for those who hear the page."""
     shares = (f"{both(f'condition.{c.code}')} {percent(getattr(answer.probabilities, c.code), 0)}" for c in CONDITIONS)
-    return f"{both(f'result.finding.{answer.finding}')}. {', '.join(shares)}."
+    return f"{per_language(titles(answer))}. {', '.join(shares)}."
 
 
 def refusal(answers: Mapping[str, Refusal]) -> str:
@@ -112,9 +146,9 @@ def alert(code: str, title: str, message: str, advice: str, heading: str = "h1")
 def cells(answer: Reading | Mapping[str, Refusal]) -> str:
     """What follows the name of the file in a row of the page's table."""
     if isinstance(answer, Reading):
-        finding = (
-            f'<td data-finding="{answer.finding}">{_dot(answer.finding)}{both(f"condition.{answer.finding}")}</td>'
-        )
+        doubt = f" <small>{both('several.uncertain')}</small>" if answer.uncertain else ""
+        named = f"{_dot(answer.finding)}{both(f'condition.{answer.finding}')}{doubt}"
+        finding = f'<td data-finding="{answer.finding}">{named}</td>'
         return finding + "".join(f"<td>{percent(getattr(answer.probabilities, c.code))}</td>" for c in CONDITIONS)
     message = per_language({language: refusal.message for language, refusal in answer.items()})
     return f'<td colspan="{1 + len(CONDITIONS)}"><div>{message}</div></td>'
@@ -126,10 +160,64 @@ def outside(measure: Measure) -> str:
     return f"<strong>{percent(measure.value, 0)}</strong> {sentence}"
 
 
-def _trust(measure: Measure | None) -> str:
-    if measure is None:
+def _trust(answer: Reading, quality: Quality) -> str:
+    """What was measured that bears on this reading; nothing where nothing was."""
+    sentences = []
+    accuracy = quality.uncertain if answer.uncertain else quality.certain
+    if answer.uncertain is not None and accuracy and quality.coverage:
+        kind = "uncertain" if answer.uncertain else "certain"
+        share = quality.coverage.value if kind == "certain" else 1 - quality.coverage.value
+        said = both(f"quality.{kind}", share=f"{100 * share:.0f} %")
+        sentences.append(f"<strong>{percent(accuracy.value, 0)}</strong> {said}")
+    if measure := quality.outside(answer.finding):
+        sentences.append(outside(measure))
+    if not sentences:
         return ""
-    return f'<p class="lc-small lc-trust"><b>{both("result.trust")}</b> {outside(measure)}.</p>'
+    return f'<p class="lc-small lc-trust"><b>{both("result.trust")}</b> {". ".join(sentences)}.</p>'
+
+
+def _flags(answer: Reading) -> str:
+    """The diseases that are flagged at each operating point; nothing where the model has none."""
+    if answer.flags is None:
+        return ""
+    rows = []
+    for point in ("screening", "balanced"):
+        diseases = [code for code in answer.flagged(point) if code != "normal"]
+        named = ", ".join(both(f"condition.{code}") for code in diseases) or both("result.flags.none")
+        rows.append(f'<div data-point="{point}"><dt>{both(f"result.flags.{point}")}</dt><dd>{named}</dd></div>')
+    return "".join(rows)
+
+
+def _map(picture: bytes | None) -> str:
+    return f'<img class="lc-map" alt="" hidden src="{_as_data("png", picture)}">' if picture else ""
+
+
+def _map_controls(answer: Reading, quality: Quality) -> str:
+    """Switch, strength and legend of the class map, what it is, and how well it points."""
+    named = {language: say(f"condition.{answer.finding}", language).lower() for language in LANGUAGES}
+    texts = {language: say("result.map.text", language, condition=name) for language, name in named.items()}
+    score = ""
+    if quality.pointing and quality.chance:
+        score = both(
+            "result.map.score",
+            films=quality.pointing.films,
+            share=f"{100 * quality.pointing.value:.0f} %",
+            chance=f"{100 * quality.chance.value:.0f} %",
+        )
+    return f"""
+<div class="lc-map-controls lc-no-print">
+  <label><input type="checkbox" data-map="show">{both("result.map.show")}</label>
+  <div class="lc-map-more" hidden>
+    <label>{both("result.map.strength")}
+      <input type="range" data-map="strength" min="10" max="100" value="60"></label>
+    <p class="lc-legend" aria-hidden="true">{both("result.map.weak")}<span></span>{both("result.map.strong")}</p>
+    <p class="lc-small">{per_language(texts)} {score}</p>
+  </div>
+</div>"""
+
+
+def _as_data(kind: str, picture: bytes) -> str:
+    return f"data:image/{kind};base64,{base64.b64encode(picture).decode()}"
 
 
 def _bar(answer: Reading, code: str, colour: str) -> str:

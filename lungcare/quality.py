@@ -18,11 +18,20 @@ class Measure:
 
 @dataclass(frozen=True)
 class Quality:
-    """inside: balanced accuracy on test films, None where it was not measured. elsewhere: external collections, the
-    largest first."""
+    """What a card says; None, or empty, where it was not measured.
+
+    inside: balanced accuracy on test films. elsewhere: external collections, the largest first. certain, uncertain:
+    accuracy of test films by whether the reading was certain. coverage: share of them that were. pointing: share of
+    test films with pneumothorax in which the class map points at it. chance: the same for a point drawn at random.
+    """
 
     inside: Measure | None
     elsewhere: tuple[Measure, ...]
+    certain: Measure | None = None
+    uncertain: Measure | None = None
+    coverage: Measure | None = None
+    pointing: Measure | None = None
+    chance: Measure | None = None
 
     def outside(self, condition: str = "") -> Measure | None:
         """The largest external collection of films with a condition; of any, where there is none of that one."""
@@ -38,8 +47,18 @@ def quality(card: Card) -> Quality:
         for name, entry in external.items()
         if "accuracy" in entry and name.split("/", 1)[0] in CODES
     ]
-    inside = card.metrics.get("test", {}).get("balanced_accuracy")
+    test = card.metrics.get("test", {})
+    certainty, influence = test.get("certainty", {}), test.get("influence", {})
     return Quality(
-        inside=Measure(inside["value"], inside["films"]) if inside else None,
+        inside=_measure(test.get("balanced_accuracy")),
         elsewhere=tuple(sorted(measures, key=lambda measure: -measure.films)),
+        certain=_measure(certainty.get("certain")),
+        uncertain=_measure(certainty.get("uncertain")),
+        coverage=_measure(certainty.get("coverage")),
+        pointing=_measure(influence.get("pointing")),
+        chance=_measure(influence.get("random")),
     )
+
+
+def _measure(figure: dict | None) -> Measure | None:
+    return Measure(figure["value"], figure["films"]) if figure else None

@@ -7,6 +7,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from lungcare.conditions import CONDITIONS
 from lungcare.film import Radiograph
+from lungcare.markup import prevalence, titles
 from lungcare.preview import picture
 from lungcare.quality import Quality
 from lungcare.reading import Reading
@@ -26,11 +27,11 @@ def report(answer: Reading, radiograph: Radiograph, quality: Quality, day: date,
     sheet = _Sheet(image, language)
     sheet.heading(day)
     sheet.film(radiograph)
-    sheet.write(say(f"result.finding.{answer.finding}", language), 46, INK, bold=True, after=30)
+    sheet.write(titles(answer)[language], 46, INK, bold=True, after=30)
     for condition in CONDITIONS:
         share = getattr(answer.probabilities, condition.code)
         sheet.bar(condition.code, condition.colour, share, bold=condition.code == answer.finding)
-    sheet.y += 26
+    sheet.write(prevalence(answer)[language], 21, SOFT, after=24)
     sheet.write(say("notice", language), 25, INK, bold=True, after=12)
     if measure := quality.outside(answer.finding):
         sentence = say(f"quality.outside.{measure.condition}", language, films=measure.films)

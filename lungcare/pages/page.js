@@ -167,7 +167,7 @@ async function goOn() {
       const film = { file: mineTable.films[number] };
       try {
         const answer = tooLarge(film)
-          ? { cells: say("too-large-cells"), row: ["refused", "file_too_large", "", "", "", "", "", ""] }
+          ? { cells: say("too-large-cells"), row: ["refused", "file_too_large", ...Array(root.dataset.columns.split(",").length - 3).fill("")] }
           : await call("row", film);
         if (mine !== turn) return;
         enter(number, answer);
@@ -258,12 +258,22 @@ const actions = {
   zoom: openZoom,
 };
 
+// ---- where the network looked, laid over the film
+
+root.addEventListener("input", (event) => {
+  const control = event.target.dataset.map;
+  if (!control) return;
+  const map = at(".lc-map", screens.result);
+  if (control === "show") at(".lc-map-more", screens.result).hidden = map.hidden = !event.target.checked;
+  map.style.opacity = at("[data-map=strength]", screens.result).value / 100;
+});
+
 // ---- the film, enlarged
 
 let scale = 1;
 
 function openZoom() {
-  for (const picture of all("img", zoom)) picture.src = at(".lc-film img", screens.result).src;
+  for (const picture of all("img", zoom)) picture.src = at(".lc-film img", screens.result).src; // without the map
   resize(1);
   zoom.showModal();
 }

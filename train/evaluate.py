@@ -4,32 +4,32 @@ import json
 import logging
 from pathlib import Path
 
-import numpy as np
-
 from lungcare.bundle import NETWORK as PUBLISHED
 from lungcare.bundle import record_of
-from lungcare.calibration import calibrated
 from lungcare.conditions import CODES
 from lungcare.drift import reference
 from lungcare.network import Network
 from train.calibrate import fit_temperature, reliability
+from train.certainty import choose_certainty, measure_certainty
 from train.compact import save_compact
 from train.fit import NETWORK, RUN
 from train.inputs import network_inputs
+from train.look import Looked, look_at, looked
 from train.manifest import DataError
-from train.measure import Readings, part_figures
+from train.measure import part_figures
+from train.operate import choose_points, measure_points
+from train.point import point
 from train.prepare import open_prepared
 from train.recipe import Recipe
-from train.split import Placed
 
 log = logging.getLogger(__name__)
 
 RESULTS = "results.json"
 PARTS = ("validation", "test", "official")
-BATCH = 32
+# Films that are none of the four conditions, to choose a rule for such films by.
+CHOOSE = "choose"
 # Films on which the compact network is held against the exact one.
 COMPARED = 500
-_PIECE = 512
 
 
 def evaluate(run: Path, prepared: Path) -> dict:
@@ -43,38 +43,43 @@ def evaluate(run: Path, prepared: Path) -> dict:
     split, data = open_prepared(prepared)
     if split.checksum != split_checksum:
         raise DataError(f"{run} was trained on another split than that in {prepared}.")
-    films = [p for p in split.films if p.part in PARTS and p.film.source not in recipe.leave_out]
+    films = [p for p in split.films if p.part in (*PARTS, CHOOSE) and p.film.source not in recipe.leave_out]
     validation = [p for p in films if p.part == "validation"]
-    inputs = network_inputs(data, validation[:: max(1, len(validation) // COMPARED)], recipe.size)
+    compared = validation[:: max(1, len(validation) // COMPARED)]
+    inputs = network_inputs(data, compared, recipe.size)
     compacted = save_compact(
-        run / NETWORK, run / PUBLISHED, lambda path: _probabilities(Network(path, recipe.size), inputs)
+        run / NETWORK, run / PUBLISHED, lambda path: look_at(Network(path, recipe.size), compared, inputs).softmax
     )
     log.info("saved with %(mantissa_bits)d bits; largest change of a probability %(largest_change)g", compacted)
 
-    told = read(run / PUBLISHED, recipe.size, data, films)
+    told = looked(run, run / PUBLISHED, recipe.size, data, films)
     chosen_on = told.where(lambda p: p.part == "validation")
-    temperature = fit_temperature(chosen_on.probabilities, chosen_on.labels)
-    readings = Readings(films, calibrated(told.probabilities, temperature))
+    temperature = fit_temperature(chosen_on.softmax, chosen_on.labels)
     log.info("temperature %g", temperature)
+    points = choose_points(chosen_on.readings(temperature))
+    certainty = choose_certainty(chosen_on.readings(temperature))
     results = {
         "network": record_of(run / PUBLISHED).sha256,
         "split": split.checksum,
         "compacted": compacted,
         "temperature": temperature,
-        "reference": reference(readings.where(lambda p: p.part == "validation").probabilities.tolist()),
+        "reference": reference(chosen_on.readings(temperature).probabilities.tolist()),
+        "points": {code: own.model_dump() for code, own in points.items()},
+        "certainty": certainty.model_dump(),
         "parts": {},
     }
     for part in PARTS:
-        own = readings.where(lambda p, part=part: p.part == part)
+        own = told.where(lambda p, part=part: p.part == part)
         if own.films:
             log.info("measuring %s", part)
-            before = told.where(lambda p, part=part: p.part == part)
-            results["parts"][part] = part_figures(own) | {
-                "calibration": {
-                    "before": reliability(before.probabilities, before.labels),
-                    "after": reliability(own.probabilities, own.labels),
-                }
+            readings = own.readings(temperature)
+            results["parts"][part] = part_figures(readings) | {
+                "calibration": calibration(own, temperature),
+                "operating_points": measure_points(readings, points),
+                "certainty": measure_certainty(readings, certainty),
             }
+            if pointed := point(own, data):
+                results["parts"][part]["influence"] = pointed
     (run / RESULTS).write_text(json.dumps(results, indent=1))
     return results
 
@@ -87,14 +92,16 @@ def opened(run: Path) -> tuple[Recipe, str]:
     return Recipe.model_validate(described["recipe"]), described["split"]
 
 
-def read(network_file: Path, size: int, data: Path, films: list[Placed]) -> Readings:
-    """What a network says of films, each taken through the library's own decoder."""
-    network = Network(network_file, size)
-    rows = [
-        _probabilities(network, network_inputs(data, films[start : start + _PIECE], size))
-        for start in range(0, len(films), _PIECE)
-    ]
-    return Readings(films, np.concatenate(rows))
+def calibration(told: Looked, temperature: float) -> dict:
+    """How well the probabilities hold before and after calibration, over all films and for each source."""
+    after = told.readings(temperature)
+    sources = sorted({p.film.source for p in told.films})
+    by_source = {source: after.where(lambda p, source=source: p.film.source == source) for source in sources}
+    return {
+        "before": reliability(told.softmax, told.labels),
+        "after": reliability(after.probabilities, after.labels),
+        "by_source": {source: reliability(own.probabilities, own.labels) for source, own in by_source.items()},
+    }
 
 
 def as_text(results: dict) -> str:
@@ -102,9 +109,10 @@ def as_text(results: dict) -> str:
     lines = []
     for part, told in results["parts"].items():
         lines += [*figure_lines(part, told), *pair_lines(told["inside"])]
-        for moment, held in told["calibration"].items():
+        for moment in ("before", "after"):
+            held = told["calibration"][moment]
             lines.append(f"{'calibration ' + moment:<54}ECE {held['ece']:.3f}, Brier {held['brier']:.3f}")
-        lines += ["", *source_lines(told["by_source"])]
+        lines += ["", *decision_lines(told), "", *source_lines(told["by_source"])]
         for source, own in told["sources"].items():
             lines += figure_lines(f"{part}, {source}", own)
     return "\n".join(lines)
@@ -126,6 +134,24 @@ def figure_lines(title: str, told: dict) -> list[str]:
     return lines + [f"{'AUC ' + code:<54}{interval(figure)}" for code, figure in told["auc"].items()]
 
 
+def decision_lines(told: dict) -> list[str]:
+    """What the operating points, the rule for certainty and the class map reach on a part."""
+    lines = []
+    for code, points in told["operating_points"].items():
+        for name, reached in points.items() if code != "inside" else ():
+            for figure in ("sensitivity", "specificity"):
+                if figure in reached:
+                    lines.append(f"{f'{code}, {name}: {figure}':<54}{interval(reached[figure])}")
+    for name in ("coverage", "certain", "uncertain"):
+        if name in told["certainty"]:
+            lines.append(
+                f"{name + (': accuracy' if name != 'coverage' else ''):<54}{interval(told['certainty'][name])}"
+            )
+    for name, figure in told.get("influence", {}).items():
+        lines.append(f"{'class map: ' + name:<54}{interval(figure)}")
+    return lines
+
+
 def source_lines(table: dict) -> list[str]:
     """One line for each class and source: what its films are read as."""
     lines = []
@@ -144,7 +170,3 @@ def pair_lines(table: dict) -> list[str]:
 def interval(figure: dict) -> str:
     """0.912 (0.900 to 0.923), of so many films."""
     return f"{figure['value']:.3f} ({figure['low']:.3f} to {figure['high']:.3f}), {figure['films']} films"
-
-
-def _probabilities(network: Network, inputs: np.ndarray) -> np.ndarray:
-    return np.concatenate([network(inputs[start : start + BATCH]) for start in range(0, len(inputs), BATCH)])

@@ -4,8 +4,8 @@ import json
 from pathlib import Path
 
 from train.document import write_experiments
-from train.evaluate import read
 from train.fit import HISTORY, NETWORK, fit, training_films
+from train.look import look
 from train.measure import by_source, inside
 from train.prepare import open_prepared
 from train.recipe import Recipe
@@ -22,7 +22,7 @@ def leave_out(recipe: Recipe, sources: tuple[str, ...], prepared: Path, run: Pat
     fit(recipe, prepared, run, resume=True)
     split, data = open_prepared(prepared)
     films = [p for p in split.films if p.film.source in sources and p.film.role == "internal"]
-    readings = read(run / NETWORK, recipe.size, data, films)
+    readings = look(run / NETWORK, recipe.size, data, films).readings(1)
     kept = training_films(split, sources)
     result = {
         "left_out": list(sources),

@@ -50,6 +50,7 @@ class Film:
     role: internal (for training, validation and test), external or choose (never trained on).
     group: films that must stay in one part share it; empty where the data name none.
     given: the part that the data themselves put it in, or "".
+    age (years), sex (F, M), side (longest side of the original, in pixels): as the data say, empty or 0 where not known.
     """
 
     file: str
@@ -59,6 +60,9 @@ class Film:
     group: str = ""
     given: str = ""
     age_group: str = ""
+    age: str = ""
+    sex: str = ""
+    side: int = 0
     mask: str = ""
     lung_mask: str = ""
 
@@ -97,6 +101,9 @@ def _from_manifest(path: Path) -> list[Film]:
             group=row.get("group") or "",
             given="official" if row.get("official_split") == "test" else "",
             age_group=row.get("age_group") or "",
+            age=row.get("age") or "",
+            sex=row.get("sex") or "",
+            side=max(int(row.get("width") or 0), int(row.get("height") or 0)),
             mask=row.get("mask") or "",
             lung_mask=row.get("lung_mask") or "",
         )

@@ -38,7 +38,10 @@ class Readings:
 
     def where(self, keep: Callable[[Placed], bool]) -> "Readings":
         """The readings of the films that `keep` accepts."""
-        chosen = np.array([keep(p) for p in self.films], bool)
+        return self.at(np.array([keep(p) for p in self.films], bool))
+
+    def at(self, chosen: np.ndarray) -> "Readings":
+        """The readings of some films. chosen: bool (n,)."""
         return Readings([p for p, yes in zip(self.films, chosen, strict=True) if yes], self.probabilities[chosen])
 
 
@@ -153,26 +156,32 @@ def by_source(readings: Readings) -> dict:
 
 def inside(readings: Readings) -> dict:
     """Each disease against normal where both come from one source or archive: AUC of p(a) / (p(a) + p(normal))."""
-    table = {}
+    return {name: with_interval(some, auc_against_normal(code)) for name, (code, some) in pairs(readings).items()}
+
+
+def pairs(readings: Readings) -> dict[str, tuple[str, Readings]]:
+    """The films of each disease and the normal ones of the same source or archive: name -> (disease, readings)."""
+    found = {}
     cells = {(p.film.label, p.film.source) for p in readings.films}
     for label, source in sorted(cells):
         if label in CODES[1:] and ("normal", source) in cells:
-            table[f"{label} in {source}"] = _pair(readings, label, (source,), (source,))
+            found[f"{label} in {source}"] = label, _pair(readings, label, (source,), (source,))
     partners = [source for source in NIH if ("normal", source) in cells]
     if ("pneumothorax", "siim") in cells and partners:
         for name, normals in [("the NIH archive", tuple(partners)), *((source, (source,)) for source in partners)]:
-            table[f"pneumothorax of siim, normals of {name}"] = _pair(readings, "pneumothorax", ("siim",), normals)
-    return table
+            some = _pair(readings, "pneumothorax", ("siim",), normals)
+            found[f"pneumothorax of siim, normals of {name}"] = "pneumothorax", some
+    return found
 
 
-def _pair(readings: Readings, label: str, own: tuple[str, ...], normals: tuple[str, ...]) -> dict:
+def _pair(readings: Readings, label: str, own: tuple[str, ...], normals: tuple[str, ...]) -> Readings:
     def keep(p: Placed) -> bool:
         adult = not (p.film.source == "mixed_normals" and p.film.age_group == "child")
         return (p.film.label == label and p.film.source in own) or (
             p.film.label == "normal" and p.film.source in normals and adult
         )
 
-    return with_interval(readings.where(keep), auc_against_normal(label))
+    return readings.where(keep)
 
 
 def _auc(positive: np.ndarray, score: np.ndarray, weight: np.ndarray) -> float:

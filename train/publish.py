@@ -5,14 +5,29 @@ import logging
 import shutil
 from pathlib import Path
 
-from lungcare.bundle import CARD, MODELS, NETWORK, Bundle, BundleError, Calibration, Card, Input, record_of
+from lungcare.bundle import (
+    CARD,
+    MODELS,
+    NETWORK,
+    Bundle,
+    BundleError,
+    Calibration,
+    Card,
+    Decisions,
+    Input,
+    record_of,
+)
 from lungcare.conditions import CODES
 from lungcare.store import check_free, import_bundle
+from train.certainty import measure_certainty
 from train.document import write_readme
-from train.evaluate import RESULTS, opened, read
+from train.evaluate import RESULTS, calibration, opened
 from train.fit import HISTORY, RUN
-from train.manifest import DataError
+from train.look import look
+from train.manifest import OTHER, DataError
 from train.measure import by_source
+from train.operate import measure_points
+from train.other import other_figures
 from train.prepare import open_prepared
 from train.recipe import Recipe
 
@@ -54,7 +69,7 @@ def publish(run: Path, prepared: Path, name: str, version: str | None, models: P
         card = _card(run, recipe, results, name, version or (_next(before.version) if before else "1.0.0"))
         if before and before.version == card.version:
             raise DataError(f"{before.tag} is published with another content. Give a new --version, or leave it to us.")
-        external = _external(network, recipe, prepared)
+        external = _external(network, recipe, prepared, card)
         looks = 1 + (before.metrics.get("external", {}).get("looks", 0) if before else 0)
         card = card.model_copy(update={"metrics": card.metrics | {"external": external | {"looks": looks}}})
         _replace_bundle(models / name, network, card)
@@ -69,6 +84,7 @@ def _card(run: Path, recipe: Recipe, results: dict, name: str, version: str) -> 
     """The card of a run's network, but for the external part."""
     described = json.loads((run / RUN).read_text())
     history = (run / HISTORY).read_text().splitlines()
+    network = record_of(run / NETWORK)
     return Card(
         name=name,
         version=version,
@@ -76,6 +92,12 @@ def _card(run: Path, recipe: Recipe, results: dict, name: str, version: str) -> 
         conditions=CODES,
         input=Input(size=recipe.size, preprocessing=PREPROCESSING),
         calibration=Calibration(temperature=results["temperature"]),
+        decisions=Decisions(
+            model=f"{name}:{version}",
+            network=network.sha256,
+            points=results["points"],
+            certainty=results["certainty"],
+        ),
         training=described["recipe"]
         | {
             "epochs_done": len(history) - 1,
@@ -86,7 +108,7 @@ def _card(run: Path, recipe: Recipe, results: dict, name: str, version: str) -> 
         },
         data={"split": described["split"], "training_films": described["films"]},
         metrics=results["parts"] | {"reference": results["reference"]},
-        files={NETWORK: record_of(run / NETWORK)},
+        files={NETWORK: network},
     )
 
 
@@ -98,14 +120,25 @@ def _changed(before: Card | None, card: Card) -> bool:
     return before.model_copy(update={"metrics": inside}) != card
 
 
-def _external(network: Path, recipe: Recipe, prepared: Path) -> dict:
+def _external(network: Path, recipe: Recipe, prepared: Path, card: Card) -> dict:
     """The external films, each source and class apart: the one look that a published model takes at them."""
     split, data = open_prepared(prepared)
     films = [p for p in split.films if p.part == "external"]
     if not films:
         return {"films": 0}
-    readings = read(network, recipe.size, data, films)
-    return {"films": len(films), "by_source": by_source(readings)}
+    told = look(network, recipe.size, data, films)
+    temperature, rule = card.calibration.temperature, card.decisions.certainty
+    figures = {"films": len(films), "by_source": by_source(told.readings(temperature))}
+    known = told.where(lambda p: p.film.label in CODES)
+    if known.films:
+        readings = known.readings(temperature)
+        figures["calibration"] = calibration(known, temperature)
+        figures["operating_points"] = measure_points(readings, card.decisions.points)
+        figures["certainty"] = measure_certainty(readings, rule)
+    others = told.where(lambda p: p.film.label == OTHER).readings(temperature)
+    if others.films:
+        figures["other"] = other_figures(others, rule)
+    return figures
 
 
 def _published(folder: Path) -> Card | None:

@@ -20,12 +20,4 @@ def entropy(probabilities: np.ndarray) -> np.ndarray:
     return 1 + (probabilities * logs).sum(axis=1) / np.log(probabilities.shape[1])
 
 
-def alone(probabilities: np.ndarray) -> np.ndarray:
-    """One less the second probability: above 1 - q no second condition is in the set of those that reach q.
-
-    Such sets are those of least ambiguous conformal prediction (Sadinle et al., JASA 2019). float (n, 4) -> float (n,).
-    """
-    return 1 - np.sort(probabilities, axis=1)[:, -2]
-
-
-SCORES = {"highest": highest, "margin": margin, "entropy": entropy, "alone": alone}
+SCORES = {"highest": highest, "margin": margin, "entropy": entropy}

@@ -70,18 +70,6 @@ class Settings(BaseSettings):
     )
     log_addresses: bool = Field(False, description="Whether the log names the addresses of senders.")
 
-    @field_validator("prevalence", mode="before")
-    @classmethod
-    def _four_shares(cls, value: object) -> object:
-        numbers = [part.strip() for part in value.split(",")] if isinstance(value, str) else value
-        try:
-            shares = np.array(numbers, float)
-        except (TypeError, ValueError):
-            shares = np.empty(0)
-        if shares.shape != (len(CODES),) or not (np.isfinite(shares).all() and (shares > 0).all()):
-            raise ValueError(f"give four numbers above 0, in the order {', '.join(CODES)}, as in 90,6,3,1")
-        return tuple((shares / shares.sum()).tolist())
-
     @classmethod
     def from_environment(cls) -> "Settings":
         """Read the variables. Raises SettingsError with the variable, what is wrong, and what it holds."""
@@ -135,6 +123,20 @@ class Settings(BaseSettings):
             if place != "*":
                 ipaddress.ip_network(place)
         return value
+
+    @field_validator("prevalence", mode="before")
+    @classmethod
+    def _four_shares(cls, value: object) -> object:
+        if value is None:
+            return None
+        numbers = [part.strip() for part in value.split(",")] if isinstance(value, str) else value
+        try:
+            shares = np.array(numbers, float)
+        except (TypeError, ValueError):
+            shares = np.empty(0)
+        if shares.shape != (len(CODES),) or not (np.isfinite(shares).all() and (shares > 0).all()):
+            raise ValueError(f"give four numbers above 0, in the order {', '.join(CODES)}, as in 90,6,3,1")
+        return tuple((shares / shares.sum()).tolist())
 
     @field_validator("rate_limit")
     @classmethod

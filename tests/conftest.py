@@ -52,16 +52,24 @@ def make_bundle(folder: Path, version: str = "0.0.1", seed: int = 0, name: str =
     kernel /= np.maximum(features.std(axis=0), 1e-7)[:, np.newaxis]
     head.set_weights([kernel, bias - features.mean(axis=0) @ kernel])
     network.save(folder / bundle.NETWORK)
+    network_record = bundle.record_of(folder / bundle.NETWORK)
+    points = bundle.Points(screening=bundle.Point(threshold=0.25), balanced=bundle.Point(threshold=0.5))
     card = bundle.Card(
         name=name,
         version=version,
         description="A tiny network with random weights, for tests.",
         conditions=CODES,
         input=bundle.Input(size=SIZE, preprocessing="Scaled into a square, geometry kept, the rest black."),
+        decisions=bundle.Decisions(
+            model=f"{name}:{version}",
+            network=network_record.sha256,
+            points=dict.fromkeys(CODES, points),
+            certainty=bundle.Certainty(score="margin", least=0.3),
+        ),
         training={"seed": seed},
         data={},
         metrics={},
-        files={bundle.NETWORK: bundle.record_of(folder / bundle.NETWORK)},
+        files={bundle.NETWORK: network_record},
     )
     (folder / bundle.CARD).write_text(json.dumps(card.model_dump(mode="json"), indent=2) + "\n", encoding="utf-8")
     return folder

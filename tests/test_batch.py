@@ -49,7 +49,7 @@ def test_table(reader, folder, tmp_path):
     tally = read_folder(reader, folder, output)
     assert tally == {"read": 6, "refused": 3}
     assert output.read_text(encoding="utf-8").splitlines()[0] == (
-        "file,outcome,code,finding,normal,pneumonia,tuberculosis,pneumothorax,model"
+        "file,outcome,code,finding,uncertain,normal,pneumonia,tuberculosis,pneumothorax,screening,balanced,model"
     )
     rows = table(output)
     assert [row["file"] for row in rows] == sorted([*NAMES, "empty.png", "deep/half.jpg", "notes.txt"])
@@ -64,6 +64,8 @@ def test_table(reader, folder, tmp_path):
             reading = reader.read_file(folder / row["file"])
             assert row["finding"] == reading.finding
             assert row["code"] == ""
+            assert row["uncertain"] == {True: "true", False: "false"}[reading.uncertain]
+            assert tuple(row["screening"].split()) == reading.flagged("screening")
             for code in CODES:
                 assert float(row[code]) == pytest.approx(getattr(reading.probabilities, code), abs=1e-5)
         else:

@@ -77,3 +77,39 @@ def test_open_by_name_or_folder(bundle_folder, monkeypatch):
     assert open_bundle(str(bundle_folder)).folder == bundle_folder
     with pytest.raises(BundleError, match=r"no model 'other'.*phantom"):
         open_bundle("other")
+
+
+def test_decisions_of_another_model_are_refused(copy, other_bundle_folder):
+    """Thresholds hold for one network: neither a copied card nor an exchanged network may carry them on."""
+    others = json.loads((other_bundle_folder / bundle.CARD).read_text())
+    change_card(copy, decisions=others["decisions"])
+    with pytest.raises(BundleError, match=r"decisions belong to phantom:0\.0\.2"):
+        Bundle(copy)
+    own = json.loads((copy / bundle.CARD).read_text())
+    renamed = others["decisions"] | {"model": "phantom:0.0.1"}
+    change_card(copy, decisions=renamed)
+    with pytest.raises(BundleError, match="another network"):
+        Bundle(copy)
+    shutil.copyfile(other_bundle_folder / bundle.NETWORK, copy / bundle.NETWORK)
+    change_card(copy, decisions=own["decisions"], files=others["files"])
+    with pytest.raises(BundleError, match="decisions belong to"):
+        Bundle(copy)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"points": {}}, "operating points must be those of"),
+        ({"certainty": {"score": "luck", "least": 0.1}}, "score of certainty must be one of"),
+    ],
+)
+def test_wrong_decisions(copy, change, words):
+    card = json.loads((copy / bundle.CARD).read_text())
+    change_card(copy, decisions=card["decisions"] | change)
+    with pytest.raises(BundleError, match=words):
+        Bundle(copy)
+
+
+def test_a_model_without_decisions_is_whole(copy):
+    change_card(copy, decisions=None)
+    assert Bundle(copy).card.decisions is None

@@ -3,7 +3,8 @@ import re
 from lungcare import markup
 from lungcare.conditions import CODES
 from lungcare.quality import Measure, Quality
-from lungcare.reading import Refusal
+from lungcare.reading import Probabilities, Refusal
+from lungcare.words import sentences
 from tests import phantom
 
 FIGURES = Quality(inside=None, elsewhere=(Measure(0.435, 487, "pneumonia", "far"),))
@@ -50,3 +51,57 @@ def test_a_row_of_the_table_has_a_cell_for_each_column(reader):
     assert markup.cells(refusals) == (
         '<td colspan="5"><div><span lang="en">&lt;en&gt;</span><span lang="id">&lt;id&gt;</span></div></td>'
     )
+
+
+def test_an_uncertain_reading_names_both_conditions_in_both_languages(reader):
+    answer = reader.read(phantom.film("pneumonia", 1)).model_copy(update={"uncertain": True})
+    html = markup.reading(answer, b"jpeg", 0.1, Quality(None, ()))
+    first, second = (sentences("id")[f"condition.{code}"].lower() for code in answer.likeliest)
+    assert f"Belum pasti: {first} atau {second}" in html
+    assert "Uncertain between" in html
+    assert "Uncertain between" in markup.spoken(answer)
+    assert "belum pasti" in markup.cells(answer)
+    certain = answer.model_copy(update={"uncertain": False})
+    assert "Uncertain" not in markup.reading(certain, b"jpeg", 0.1, Quality(None, ()))
+
+
+def test_what_was_measured_of_certain_and_uncertain_readings_is_said(reader):
+    figures = Quality(None, (), Measure(0.961, 750), Measure(0.712, 250), Measure(0.75, 1000))
+    answer = reader.read(phantom.film("pneumonia", 1))
+    for uncertain, wanted in ((False, ("96 %", "75 %")), (True, ("71 %", "25 %"))):
+        html = markup.reading(answer.model_copy(update={"uncertain": uncertain}), b"jpeg", 0.1, figures)
+        assert all(text in html for text in wanted)
+    unknown = answer.model_copy(update={"uncertain": None, "flags": None})
+    html = markup.reading(unknown, b"jpeg", 0.1, figures)
+    assert "lc-trust" not in html
+    assert "data-point" not in html
+
+
+def test_flags_name_the_diseases_alone(reader):
+    answer = reader.read(phantom.film("pneumonia", 1))
+    html = markup.reading(answer, b"jpeg", 0.1, Quality(None, ()))
+    for point in ("screening", "balanced"):
+        row = re.search(rf'data-point="{point}">(.*?)</div>', html).group(1)
+        diseases = [code for code in answer.flagged(point) if code != "normal"]
+        assert all(sentences("en")[f"condition.{code}"] in row for code in diseases)
+        assert ("none of the diseases" in row) == (not diseases)
+        assert ">Normal<" not in row
+
+
+def test_the_map_stands_over_the_film_with_what_it_is_worth(reader):
+    answer = reader.read(phantom.film("pneumonia", 1))
+    figures = Quality(None, (), pointing=Measure(0.287, 94), chance=Measure(0.037, 94))
+    html = markup.reading(answer, b"jpeg", 0.1, figures, b"png")
+    assert "Influence, not location" in html
+    assert all(text in html for text in ("29 %", "4 %", "94"))
+    assert 'type="range"' in html
+    assert "lc-map" not in markup.reading(answer, b"jpeg", 0.1, figures)
+
+
+def test_the_prevalence_is_said(reader):
+    answer = reader.read(phantom.film("pneumonia", 1))
+    assert markup.prevalence(answer)["en"] == "For four equally frequent conditions."
+    own = Probabilities(normal=0.9, pneumonia=0.06, tuberculosis=0.025, pneumothorax=0.015)
+    said = markup.prevalence(answer.model_copy(update={"prevalence": own}))
+    assert "tuberculosis 2.5 %" in said["en"]
+    assert "tuberkulosis 2,5 %" in said["id"]

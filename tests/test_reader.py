@@ -1,3 +1,4 @@
+import io
 import logging
 import subprocess
 import sys
@@ -5,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from lungcare.bundle import Bundle, BundleError
 from lungcare.conditions import CODES
@@ -52,6 +54,66 @@ def test_alone_or_together(reader):
     for count in (2, 5, 12):
         together = np.stack([vector(reading) for reading in reader.judge(films[:count])])
         assert np.abs(together - alone[:count]).max() < 1e-5
+
+
+def with_card(bundle_folder, settings=None, **changes) -> Reader:
+    """A reader of the same network with another card."""
+    bundle = Bundle(bundle_folder)
+    bundle.card = bundle.card.model_copy(update=changes)
+    return Reader(bundle, settings)
+
+
+def test_flags_are_those_of_the_thresholds(reader):
+    points = reader.bundle.card.decisions.points
+    for seed in range(4):
+        reading = reader.read(phantom.film("pneumonia", seed))
+        for code, share in reading.probabilities.model_dump().items():
+            flag = getattr(reading.flags, code)
+            assert flag.screening == (share >= points[code].screening.threshold)
+            assert flag.balanced == (share >= points[code].balanced.threshold)
+        assert set(reading.flagged("balanced")) <= set(reading.flagged("screening"))
+
+
+def test_uncertain_by_the_rule_of_the_card(bundle_folder, reader):
+    decisions, film = reader.bundle.card.decisions, phantom.film("pneumonia", 1)
+    first, second = sorted(reader.read(film).probabilities.model_dump().values())[:1:-1]
+    for least, expected in ((first - second - 1e-4, False), (first - second + 1e-4, True)):
+        rule = decisions.certainty.model_copy(update={"least": least})
+        other = with_card(bundle_folder, decisions=decisions.model_copy(update={"certainty": rule}))
+        assert other.read(film).uncertain is expected
+
+
+def test_without_decisions_nothing_is_said_of_them(bundle_folder):
+    reading = with_card(bundle_folder, decisions=None).read(phantom.film())
+    assert (reading.uncertain, reading.flags, reading.flagged("screening")) == (None, None, ())
+
+
+def test_prevalence_weighs_the_probabilities_and_nothing_else(bundle_folder, reader):
+    """Bayes' theorem; the operating points were measured on even probabilities, and stay what they are."""
+    prevalence = np.array([0.9, 0.06, 0.03, 0.01])
+    clinic = with_card(bundle_folder, Settings(prevalence=tuple(prevalence)))
+    changed = 0
+    for look in phantom.LOOKS:
+        for seed in range(4):
+            film = phantom.film(look, seed)
+            even, own = reader.read(film), clinic.read(film)
+            expected = vector(even) * prevalence
+            np.testing.assert_allclose(vector(own), expected / expected.sum(), atol=1e-6)
+            assert list(own.prevalence.model_dump().values()) == pytest.approx(prevalence)
+            assert own.flags == even.flags
+            assert own.uncertain or own.finding == even.finding
+            changed += own.finding != even.finding
+    assert changed
+
+
+def test_the_map_comes_with_the_same_reading(reader):
+    film = phantom.film("tuberculosis", 2)
+    answer, picture = reader.read_with_map(film)
+    assert answer == reader.read(film)
+    with Image.open(io.BytesIO(picture)) as map_picture:
+        assert (map_picture.mode, map_picture.size) == ("RGBA", (288, 320))
+    refusal, nothing = reader.read_with_map(b"not a film")
+    assert (refusal.outcome, nothing) == ("refused", None)
 
 
 def test_threads(reader):

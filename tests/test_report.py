@@ -8,6 +8,7 @@ from PIL import Image, ImageFont
 from lungcare import report as module
 from lungcare.film import decode
 from lungcare.quality import Measure, Quality
+from lungcare.reading import Probabilities
 from lungcare.report import report
 from lungcare.words import LANGUAGES, sentences
 from tests import phantom
@@ -16,9 +17,10 @@ FIGURES = Quality(inside=None, elsewhere=(Measure(0.435, 487, "pneumonia", "far"
 DAY = date(2026, 1, 31)
 
 
-def _sheet(reader, figures=FIGURES, height=320, width=288, language="en") -> Image.Image:
+def _sheet(reader, figures=FIGURES, height=320, width=288, language="en", **changes) -> Image.Image:
     film = phantom.encode(phantom.chest("tuberculosis", 3, height, width))
-    return Image.open(io.BytesIO(report(reader.read(film), decode(film), figures, DAY, language))).convert("RGB")
+    answer = reader.read(film).model_copy(update=changes)
+    return Image.open(io.BytesIO(report(answer, decode(film), figures, DAY, language))).convert("RGB")
 
 
 @pytest.mark.parametrize(("height", "width"), [(320, 288), (200, 900), (900, 200), (1600, 1500)])
@@ -30,8 +32,12 @@ def test_the_sheet_has_the_shape_of_a4_and_keeps_that_of_the_film(reader, height
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_all_that_is_written_fits_on_the_sheet(reader, language):
-    pixels = np.asarray(_sheet(reader, language=language).convert("L"))
+@pytest.mark.parametrize("uncertain", [True, False])
+def test_all_that_is_written_fits_on_the_sheet(reader, language, uncertain):
+    own = Probabilities(normal=0.901, pneumonia=0.059, tuberculosis=0.025, pneumothorax=0.015)
+    close = Probabilities(normal=0, pneumonia=0, tuberculosis=0.51, pneumothorax=0.49)
+    sheet = _sheet(reader, language=language, uncertain=uncertain, prevalence=own, probabilities=close)
+    pixels = np.asarray(sheet.convert("L"))
     assert (pixels[:, : module.MARGIN - 5] == 255).all()
     assert (pixels[:, -module.MARGIN + 5 :] == 255).all()
     assert (pixels[-60:] == 255).all()
@@ -43,6 +49,11 @@ def test_bars_have_the_colours_of_the_conditions(reader):
     colour = next(condition.colour for condition in module.CONDITIONS if condition.code == finding)
     colours = {count_colour[1] for count_colour in _sheet(reader).getcolors(1 << 24)}
     assert tuple(bytes.fromhex(colour[1:])) in colours
+
+
+def test_doubt_is_written(reader):
+    pictures = [np.asarray(_sheet(reader, uncertain=uncertain)) for uncertain in (True, False)]
+    assert (pictures[0] != pictures[1]).any()
 
 
 def test_what_was_not_measured_is_not_written(reader):
@@ -66,6 +77,8 @@ def test_the_typeface_has_every_character_that_is_written(language):
     texts = sentences(language)
     written = [texts["notice"], texts["report.title"], texts["report.burnt"], texts["result.trust"]]
     written += [
-        text for code, text in texts.items() if code.startswith(("condition.", "result.finding.", "quality.out"))
+        text
+        for code, text in texts.items()
+        if code.startswith(("condition.", "result.finding.", "result.uncertain", "result.prevalence.", "quality.out"))
     ]
     assert not {letter for text in written for letter in text if bytes(font.getmask(letter)) == missing != b""}

@@ -85,3 +85,19 @@ def test_a_slip_in_a_name_is_said(monkeypatch):
 def test_the_document_has_the_table_of_settings():
     text = (Path(__file__).parent.parent / "docs" / "OPERATIONS.md").read_text(encoding="utf-8")
     assert table() in text
+
+
+def test_every_setting_says_what_it_is():
+    assert all(
+        field.description.endswith(".") or "://" in field.description or "/lungcare" in field.description
+        for field in Settings.model_fields.values()
+    )
+
+
+def test_prevalence_is_four_numbers_of_which_the_ratio_counts(monkeypatch):
+    monkeypatch.setenv("LUNGCARE_PREVALENCE", "90, 6, 3, 1")
+    assert Settings.from_environment().prevalence == pytest.approx((0.9, 0.06, 0.03, 0.01))
+    for wrong in ("1,2,3", "1,2,3,0", "a,b,c,d", "1,1,1,nan", "1,1,1,-1"):
+        monkeypatch.setenv("LUNGCARE_PREVALENCE", wrong)
+        with pytest.raises(SettingsError, match=r"LUNGCARE_PREVALENCE is wrong: give four numbers.*pneumonia"):
+            Settings.from_environment()

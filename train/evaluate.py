@@ -15,12 +15,15 @@ from train.compact import save_compact
 from train.fit import NETWORK, RUN
 from train.inputs import network_inputs
 from train.look import Looked, look_at, looked
+from train.lungs import SEGMENTER
 from train.manifest import DataError
 from train.measure import part_figures
 from train.operate import choose_points, measure_points
+from train.other import choose_other
 from train.point import point
 from train.prepare import open_prepared
 from train.recipe import Recipe
+from train.split import Placed, Split
 
 log = logging.getLogger(__name__)
 
@@ -32,18 +35,20 @@ CHOOSE = "choose"
 COMPARED = 500
 
 
-def evaluate(run: Path, prepared: Path) -> dict:
+def evaluate(run: Path, prepared: Path, segmenter: Path = SEGMENTER) -> dict:
     """Measure the network of a run.
 
     Writes run/model.keras (the network as it will be published) and run/results.json with every figure; the external
-    part is not looked at here, but once when the model is published.
+    part is not looked at here, but once when the model is published. What the network makes of each film stays in
+    run/looked.npz.
+    segmenter: run of `python -m train segment`, for the share of the class map in the lungs.
     Returns the results. Raises DataError when there is no network, or the split is not the run's.
     """
     recipe, split_checksum = opened(run)
     split, data = open_prepared(prepared)
     if split.checksum != split_checksum:
         raise DataError(f"{run} was trained on another split than that in {prepared}.")
-    films = [p for p in split.films if p.part in (*PARTS, CHOOSE) and p.film.source not in recipe.leave_out]
+    films = films_of(split, recipe)
     validation = [p for p in films if p.part == "validation"]
     compared = validation[:: max(1, len(validation) // COMPARED)]
     inputs = network_inputs(data, compared, recipe.size)
@@ -66,6 +71,7 @@ def evaluate(run: Path, prepared: Path) -> dict:
         "reference": reference(chosen_on.readings(temperature).probabilities.tolist()),
         "points": {code: own.model_dump() for code, own in points.items()},
         "certainty": certainty.model_dump(),
+        "other": choose_other(chosen_on, told.where(lambda p: p.part == CHOOSE)),
         "parts": {},
     }
     for part in PARTS:
@@ -78,10 +84,15 @@ def evaluate(run: Path, prepared: Path) -> dict:
                 "operating_points": measure_points(readings, points),
                 "certainty": measure_certainty(readings, certainty),
             }
-            if pointed := point(own, data):
+            if pointed := point(own, data, prepared, segmenter):
                 results["parts"][part]["influence"] = pointed
     (run / RESULTS).write_text(json.dumps(results, indent=1))
     return results
+
+
+def films_of(split: Split, recipe: Recipe) -> list[Placed]:
+    """The films that a network is measured on before it is published."""
+    return [p for p in split.films if p.part in (*PARTS, CHOOSE) and p.film.source not in recipe.leave_out]
 
 
 def opened(run: Path) -> tuple[Recipe, str]:

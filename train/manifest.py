@@ -50,7 +50,7 @@ class Film:
     role: internal (for training, validation and test), external or choose (never trained on).
     group: films that must stay in one part share it; empty where the data name none.
     given: the part that the data themselves put it in, or "".
-    age (years), sex (F, M), side (longest side of the original, in pixels): as the data say, empty or 0 where not known.
+    age (years), sex (F or M), side (longest side of the original, in pixels): empty or 0 where they are not known.
     """
 
     file: str

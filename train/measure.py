@@ -89,7 +89,7 @@ def balanced_accuracy(readings: Readings, weight: np.ndarray) -> float:
 def auc_of(code: str) -> Statistic:
     """AUC of the probability of `code`, its films against all others."""
     index = CODES.index(code)
-    return lambda readings, weight: _auc(readings.labels == index, readings.probabilities[:, index], weight)
+    return lambda readings, weight: auc(readings.labels == index, readings.probabilities[:, index], weight)
 
 
 def auc_against_normal(code: str) -> Statistic:
@@ -98,7 +98,7 @@ def auc_against_normal(code: str) -> Statistic:
 
     def statistic(readings: Readings, weight: np.ndarray) -> float:
         own, normal = readings.probabilities[:, index], readings.probabilities[:, NORMAL]
-        return _auc(readings.labels == index, own / np.maximum(own + normal, 1e-12), weight)
+        return auc(readings.labels == index, own / np.maximum(own + normal, 1e-12), weight)
 
     return statistic
 
@@ -184,7 +184,8 @@ def _pair(readings: Readings, label: str, own: tuple[str, ...], normals: tuple[s
     return readings.where(keep)
 
 
-def _auc(positive: np.ndarray, score: np.ndarray, weight: np.ndarray) -> float:
+def auc(positive: np.ndarray, score: np.ndarray, weight: np.ndarray) -> float:
+    """Area under the ROC curve; nan where a side has no weight. bool (n,), float (n,), float (n,)."""
     if not weight[positive].any() or not weight[~positive].any():
         return float("nan")
     return float(roc_auc_score(positive, score, sample_weight=weight))

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from train.recipe import Recipe
 
 DATA = Path("runs/data")
+LUNGS = Path("runs/lungs")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -72,7 +73,13 @@ def _recipe(options: argparse.Namespace) -> "Recipe":
 def _evaluate(options: argparse.Namespace) -> None:
     from train.evaluate import as_text, evaluate
 
-    print(as_text(evaluate(options.run, options.data)))
+    print(as_text(evaluate(options.run, options.data, options.lungs)))
+
+
+def _audit(options: argparse.Namespace) -> None:
+    from train.audit import as_text, audit
+
+    print(as_text(audit(options.run, options.data, options.name or options.run.name, options.lungs)))
 
 
 def _publish(options: argparse.Namespace) -> None:
@@ -145,7 +152,15 @@ def _parser() -> argparse.ArgumentParser:
     evaluate = commands.add_parser("evaluate", help="measure the network of a run")
     evaluate.add_argument("--run", type=Path, default=Path("runs/thesis-cnn4"), help="run (default: %(default)s)")
     evaluate.add_argument("--data", type=Path, default=DATA, help="prepared films (default: %(default)s)")
+    evaluate.add_argument("--lungs", type=Path, default=LUNGS, help="run of the segmenter (default: %(default)s)")
     evaluate.set_defaults(command=_evaluate)
+
+    audit = commands.add_parser("audit", help="say what shortcuts the network of a measured run takes")
+    audit.add_argument("--run", type=Path, default=Path("runs/thesis-cnn4"), help="run (default: %(default)s)")
+    audit.add_argument("--data", type=Path, default=DATA, help="prepared films (default: %(default)s)")
+    audit.add_argument("--name", help="name of the bundle, as in models/<name> (default: that of the run's folder)")
+    audit.add_argument("--lungs", type=Path, default=LUNGS, help="run of the segmenter (default: %(default)s)")
+    audit.set_defaults(command=_audit)
 
     publish = commands.add_parser("publish", help="make the bundle, put it into the model store, write the figures")
     publish.add_argument("--run", type=Path, default=Path("runs/thesis-cnn4"), help="run (default: %(default)s)")

@@ -26,6 +26,7 @@ from train.fit import HISTORY, RUN
 from train.look import look
 from train.manifest import OTHER, DataError
 from train.measure import by_source
+from train.model_card import read_audits, write_model_card
 from train.operate import measure_points
 from train.other import other_figures
 from train.prepare import open_prepared
@@ -62,11 +63,12 @@ def publish(run: Path, prepared: Path, name: str, version: str | None, models: P
             f"{network} has {network.stat().st_size / 1e6:.1f} MB; at most {LARGEST / 1e6:g} are published."
         )
 
+    audits = read_audits(models.parent / "docs" / "results")
     _restore(models / name)
     before = _published(models / name)
-    card = _card(run, recipe, results, name, version or (before.version if before else "1.0.0"))
+    card = _card(run, recipe, results, audits, name, version or (before.version if before else "1.0.0"))
     if _changed(before, card):
-        card = _card(run, recipe, results, name, version or (_next(before.version) if before else "1.0.0"))
+        card = _card(run, recipe, results, audits, name, version or (_next(before.version) if before else "1.0.0"))
         if before and before.version == card.version:
             raise DataError(f"{before.tag} is published with another content. Give a new --version, or leave it to us.")
         external = _external(network, recipe, prepared, card)
@@ -77,14 +79,17 @@ def publish(run: Path, prepared: Path, name: str, version: str | None, models: P
     tag = import_bundle(bundle)
     log.info("%s is in the model store", tag)
     write_readme(models, models.parent / "README.md")
+    write_model_card(models)
     return bundle
 
 
-def _card(run: Path, recipe: Recipe, results: dict, name: str, version: str) -> Card:
+def _card(run: Path, recipe: Recipe, results: dict, audits: list[dict], name: str, version: str) -> Card:
     """The card of a run's network, but for the external part."""
     described = json.loads((run / RUN).read_text())
     history = (run / HISTORY).read_text().splitlines()
     network = record_of(run / NETWORK)
+    audit = next((told for told in audits if told["network"] == network.sha256), {"changes": {}})
+    audited = {change: told["balanced_accuracy"] for change, told in audit["changes"].items()}
     return Card(
         name=name,
         version=version,
@@ -107,7 +112,7 @@ def _card(run: Path, recipe: Recipe, results: dict, name: str, version: str) -> 
             "compacted": results["compacted"],
         },
         data={"split": described["split"], "training_films": described["films"]},
-        metrics=results["parts"] | {"reference": results["reference"]},
+        metrics=results["parts"] | {name: results[name] for name in ("reference", "other")} | {"audit": audited},
         files={NETWORK: network},
     )
 

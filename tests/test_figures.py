@@ -1,0 +1,67 @@
+"""Every measured figure that a reader meets stands in a card or in docs/results: nothing is typed by hand."""
+
+import json
+import re
+from html import unescape
+
+import pytest
+
+from lungcare import screens
+from lungcare.bundle import MODELS, Bundle
+from lungcare.settings import Settings
+from tests.conftest import ROOT
+
+DEFAULT = MODELS / Settings.model_fields["model"].default
+# 95 % intervals; screening's sensitivity and the WHO's target; a quarter is chance.
+SAID_BY_NATURE = {"95", "0.90", "0.70", "0.25"}
+
+
+def numbers(value: object) -> set[float]:
+    """All numbers in a table of JSON."""
+    if isinstance(value, dict):
+        return set().union(*map(numbers, value.values()), set())
+    if isinstance(value, list):
+        return set().union(*map(numbers, value), set())
+    return {float(value)} if isinstance(value, int | float) and not isinstance(value, bool) else set()
+
+
+@pytest.fixture(scope="module")
+def known() -> set[str]:
+    """Every number of cards and results, as it may be written: with two to four digits, or as a percentage."""
+    paths = [*MODELS.glob("*/card.json"), *(ROOT / "docs" / "results").glob("*.json")]
+    found = set().union(*(numbers(json.loads(path.read_text())) for path in paths))
+    shares = {number for number in found if 0 <= number <= 1}
+    forms = {f"{number:.{digits}f}" for number in found for digits in (2, 3, 4)}
+    forms |= {f"{100 * share:.{digits}f}" for share in shares for digits in (0, 1)}
+    return forms | {f"{100 * (1 - share):.0f}" for share in shares} | SAID_BY_NATURE
+
+
+def figures(text: str) -> set[str]:
+    """Decimals and percentages in a text; versions, sizes and other whole numbers are none."""
+    decimals = re.findall(r"(?<![\d.v])\d\.\d{2,4}(?![\d.])", text)
+    return {*decimals, *re.findall(r"(\d+(?:\.\d+)?) ?%", text)}
+
+
+def without_code(markdown: str) -> str:
+    return re.sub(r"```.*?```", "", markdown, flags=re.DOTALL)
+
+
+@pytest.mark.parametrize("name", ["README.md", "docs/MODEL_CARD.md"])
+def test_figures_of_the_documents(known, name):
+    found = figures(without_code((ROOT / name).read_text(encoding="utf-8")))
+    assert found
+    assert not found - known
+
+
+@pytest.mark.parametrize("name", sorted(path.parent.name for path in MODELS.glob("*/card.json")))
+def test_figures_of_the_page(known, name):
+    card = Bundle(MODELS / name).card
+    shown = screens.page(card, [], Settings()) + screens.model_page(card)
+    text = re.sub(r"<(style|script|pre).*?</\1>|<[^>]*>", " ", shown, flags=re.DOTALL)
+    found = figures(unescape(text).replace("\xa0", " "))
+    assert found
+    assert not found - known
+
+
+def test_a_figure_that_was_typed_is_found(known):
+    assert figures("It reads 0.9876 or 12.34 % rightly.") - known == {"0.9876", "12.34"}

@@ -1,0 +1,360 @@
+"""A card and docs/results -> docs/MODEL_CARD.md and its pictures: nothing in them is typed by hand."""
+
+import json
+from collections import Counter
+from pathlib import Path
+from string import Template
+
+import matplotlib
+
+from lungcare.bundle import CARD, MODELS, Bundle, Card
+from lungcare.conditions import CODES
+from lungcare.settings import Settings
+from train.operate import SENSITIVITY
+
+PAGE = "MODEL_CARD.md"
+TEMPLATE = Path(__file__).with_suffix(".md")
+CREDITS = Path(__file__).resolve().parent.parent / "lungcare" / "pages" / "credits.json"
+NOT_MEASURED = "Not measured for this model."
+# A kind of films that is read rightly less often than this, in so many films at least, is a known failure.
+FAILING, ENOUGH = 0.67, 15
+PARTS = {
+    "test": "test part",
+    "official": "Kermany's test part",
+    "external": "collections never trained on",
+}
+CHANGES = {
+    "whole": ("as it is", ""),
+    "lungs_blanked": ("lungs blanked", "What can be told without any lung: all of it above chance is shortcut."),
+    "only_lungs": ("only the lungs", "What is left when all outside the lungs is gone."),
+    "corners_masked": ("corners boxed, where letters stand", "What falls here was read from letters and marks."),
+    "only_borders": ("only the outer frame", "The frame shows arms, letters and collimation: no lung disease."),
+    "blurred": ("heavily blurred", "Brightness and outline: ribs and vessels are gone, and most signs of disease."),
+    "only_fine": ("only fine detail", "Edges and grain without brightness: signs of disease, but of the machine too."),
+}
+
+
+def write_model_card(models: Path = MODELS) -> None:
+    """Write docs/MODEL_CARD.md and its pictures beside `models`, for the model that is served; nothing without one."""
+    name = Settings.model_fields["model"].default
+    if not (models / name / CARD).is_file():
+        return
+    docs = models.parent / "docs"
+    card, audits = Bundle(models / name).card, read_audits(docs / "results")
+    (docs / "images").mkdir(parents=True, exist_ok=True)
+    (docs / PAGE).write_text(model_card(card, audits), encoding="utf-8")
+    draw(card, audits, docs / "images")
+
+
+def read_audits(results: Path) -> list[dict]:
+    """What `python -m train audit` wrote of each model."""
+    return [json.loads(path.read_text()) for path in sorted(results.glob("audit-*.json"))]
+
+
+def model_card(card: Card, audits: list[dict]) -> str:
+    """The model card as Markdown, from nothing but the card and the audits."""
+    own = own_audit(card, audits)
+    training = card.training
+    return Template(TEMPLATE.read_text(encoding="utf-8")).substitute(
+        card_file=f"models/{card.name}/{CARD}",
+        tag=card.tag,
+        name=card.name,
+        description=card.description,
+        input=f"{card.input.size} by {card.input.size} px: {card.input.preprocessing}",
+        trained=f"{training.get('epochs_done', 'not known')} epochs, begun {training.get('started', 'not known')}",
+        data=_data(card),
+        overall=_overall(card),
+        inside=_figures(card.metrics.get("test", {}).get("inside", {})),
+        by_source=_by_source(card),
+        subgroups=_subgroups(own),
+        temperature=f"{card.calibration.temperature:g}",
+        calibration=_calibration(card),
+        screening=f"{SENSITIVITY:.2f}",
+        points=_points(card),
+        certainty=_certainty(card),
+        other=_other(card),
+        influence=_influence(card),
+        chance=f"{1 / len(CODES):.2f}",
+        audit=_audit(own, audits),
+        failures=_failures(card),
+        split=card.data.get("split", "not known"),
+        commit=training.get("commit", "not known"),
+    )
+
+
+def own_audit(card: Card, audits: list[dict]) -> dict | None:
+    """The audit of the card's own network; one of another network counts as none."""
+    networks = {record.sha256 for record in card.files.values()}
+    return next((audit for audit in audits if audit["network"] in networks), None)
+
+
+def figure(told: dict | None) -> str:
+    """0.912 (0.900 to 0.923), or that it was not measured."""
+    return f"{told['value']:.3f} ({told['low']:.3f} to {told['high']:.3f})" if told else "not measured"
+
+
+def _table(head: list[str], rows: list[list[object]]) -> str:
+    if not rows:
+        return NOT_MEASURED
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(str(cell) for cell in line) + " |" for line in lines)
+
+
+def _figures(table: dict[str, dict]) -> str:
+    """A table of figures, each with its interval and films."""
+    return _table(["", "figure", "films"], [[name, figure(told), told["films"]] for name, told in table.items()])
+
+
+def _data(card: Card) -> str:
+    trained = _per_source(card.data.get("training_films", {}))
+    parts = {part: _per_source(_films(card, part)) for part in ("validation", "test", "official", "external")}
+    sources = set(trained).union(*parts.values())
+    rows = []
+    for credit in json.loads(CREDITS.read_text(encoding="utf-8")):
+        for source in [source for source in credit["sources"] if source in sources]:
+            sources.remove(source)
+            rows.append([source, credit["credit"] or "not known", credit["terms"] or "not known"])
+    rows += [[source, "not known", "not known"] for source in sorted(sources)]
+    counted = [[row[0], trained[row[0]], *(part[row[0]] for part in parts.values()), *row[1:]] for row in rows]
+    return _table(["source", "training", *parts, "credit", "terms"], counted)
+
+
+def _films(card: Card, part: str) -> dict[str, int]:
+    return {name: cell["films"] for name, cell in card.metrics.get(part, {}).get("by_source", {}).items()}
+
+
+def _per_source(films: dict[str, int]) -> Counter:
+    """Films by "class/source" -> films by source."""
+    count = Counter()
+    for name, number in films.items():
+        count[name.partition("/")[2]] += number
+    return count
+
+
+def _overall(card: Card) -> str:
+    rows = []
+    for part, title in PARTS.items():
+        told = card.metrics.get(part, {})
+        names = {"balanced_accuracy": "balanced accuracy", "accuracy": "accuracy", "normal_or_not": "normal or not"}
+        rows += [[title, names[name], figure(told[name]), told[name]["films"]] for name in names if name in told]
+        rows += [[title, f"AUC {code}", figure(own), own["films"]] for code, own in told.get("auc", {}).items()]
+    return _table(["films", "measure", "figure", "films"], rows)
+
+
+def _by_source(card: Card) -> str:
+    rows = []
+    for part, title in PARTS.items():
+        for name, cell in card.metrics.get(part, {}).get("by_source", {}).items():
+            read_as = ", ".join(f"{code} {share:.2f}" for code, share in cell["read_as"].items() if share)
+            right = figure(cell["accuracy"]) if "accuracy" in cell else "none of the four"
+            rows.append([title, name, right, cell["films"], read_as])
+    return _table(["part", "class and source", "read as its class", "films", "read as"], rows)
+
+
+def _subgroups(audit: dict | None) -> str:
+    if audit is None:
+        return NOT_MEASURED
+    rows = [
+        [f"{kind.replace('_', ' ')}: {name}", "read as its class", figure(told), told["films"]]
+        for kind, groups in audit["groups"].items()
+        if kind != "source"
+        for name, told in groups.items()
+    ]
+    rows += [
+        [f"pneumothorax, {kind}: {name}", "sensitivity", figure(told), told["films"]]
+        for kind, groups in audit["pneumothorax"].items()
+        for name, told in groups.items()
+    ]
+    told = _table(["group", "measure", "figure", "films"], rows)
+    return (
+        f"{told}\n\nGroups differ in their classes and sources too, so that a gap between them does not prove its "
+        "cause. Sex and age are known only of a part of the films with pneumothorax, all of one archive."
+    )
+
+
+def _calibration(card: Card) -> str:
+    rows = []
+    for part, title in PARTS.items():
+        told = card.metrics.get(part, {}).get("calibration", {})
+        for moment, held in [(moment, told[moment]) for moment in ("before", "after") if moment in told]:
+            rows.append([title, moment, f"{held['ece']:.3f}", f"{held['brier']:.3f}"])
+        for source, held in told.get("by_source", {}).items():
+            rows.append([f"{title}: {source}", "after", f"{held['ece']:.3f}", f"{held['brier']:.3f}"])
+    return _table(["films", "", "calibration error", "Brier score"], rows)
+
+
+def _points(card: Card) -> str:
+    rows = []
+    for part, title in PARTS.items():
+        told = card.metrics.get(part, {}).get("operating_points", {})
+        named = {code: points for code, points in told.items() if code != "inside"} | told.get("inside", {})
+        for name, points in named.items():
+            for point, reached in points.items():
+                found, spared = (figure(reached.get(key)) for key in ("sensitivity", "specificity"))
+                rows.append([title, name, point, found, spared])
+    thresholds = [
+        [code, *(f"{point['threshold']:.3f}" for point in points.model_dump().values())]
+        for code, points in (card.decisions.points.items() if card.decisions else ())
+    ]
+    if not rows:
+        return NOT_MEASURED
+    return "\n\n".join(
+        [
+            _table(["threshold", "screening", "balanced"], thresholds),
+            _table(["films", "condition", "point", "sensitivity", "specificity"], rows),
+        ]
+    )
+
+
+def _certainty(card: Card) -> str:
+    if card.decisions is None:
+        return NOT_MEASURED
+    rule = card.decisions.certainty
+    rows = []
+    for part, title in PARTS.items():
+        told = card.metrics.get(part, {}).get("certainty", {})
+        if told:
+            rows.append([title, *(figure(told.get(name)) for name in ("coverage", "certain", "uncertain"))])
+    return (
+        f"A reading is uncertain where its {rule.score} of the calibrated probabilities is below {rule.least:.3f}. "
+        "Score and limit were chosen on the validation part.\n\n"
+        + _table(["films", "share that is certain", "accuracy of the certain", "accuracy of the uncertain"], rows)
+    )
+
+
+def _other(card: Card) -> str:
+    lines = []
+    chosen = card.metrics.get("other", {})
+    if chosen:
+        verdict = (
+            "One of them would carry a rule; this version has none yet."
+            if chosen["supported"]
+            else "None carries a rule: the model knows four conditions only, and names one of them of any film."
+        )
+        lines.append(
+            f"Scores that might tell films of none of the four from known films of one collection, as AUC. {verdict}"
+        )
+        lines.append(_figures(chosen["auc"]))
+    told = card.metrics.get("external", {}).get("other")
+    if told:
+        read_as = ", ".join(f"{code} {share:.2f}" for code, share in told["read_as"].items())
+        lines.append(
+            f"Of {told['films']} films with something else, never trained on, it read as anything but normal "
+            f"{figure(told['abnormal'])}, and called uncertain {figure(told['uncertain'])}. Read as: {read_as}."
+        )
+    return "\n\n".join(lines) or NOT_MEASURED
+
+
+def _influence(card: Card) -> str:
+    told = card.metrics.get("test", {}).get("influence")
+    if not told:
+        return "This network has no class map, or none was scored."
+    names = {
+        "pointing": "strongest place lies in the pneumothorax that radiologists outlined, or next to it",
+        "random": "the same for a random point",
+        "lung_centres": "the same for the middle of a lung",
+        "weight_inside": "share of the map's weight in the outline",
+        "area": "share of the film in the outline",
+        "in_lungs": "share of the map's weight in the lungs",
+        "lungs_area": "share of the film that is lung",
+    }
+    return _figures({title: told[name] for name, title in names.items() if name in told})
+
+
+def _audit(own: dict | None, audits: list[dict]) -> str:
+    if own is None:
+        return NOT_MEASURED
+    shown = [own, *(audit for audit in audits if audit["name"] != own["name"])]
+    rows = []
+    for change, (title, meaning) in CHANGES.items():
+        cells = [audit["changes"].get(change, {}).get("balanced_accuracy") for audit in shown]
+        if cells[0]:
+            survives = own["changes"][change]["survives"]
+            rows.append([title, *map(figure, cells), "" if survives is None else f"{survives:.2f}", meaning])
+    head = ["film", *(f"`{audit['name']}`" for audit in shown), "survives", "what it means"]
+    guessed = [
+        [f"films: {name}", f"{told['balanced_accuracy']:.3f}", f"{told['chance']:.3f}", told["sources"], told["films"]]
+        for name, told in own["source_guessed"].items()
+        if told
+    ]
+    parts = [
+        _table(head, rows),
+        "*Survives*: share of what the whole film is better than chance by.",
+        "![Balanced accuracy after each change of the films, by model](images/audit.png)",
+        "How well a linear probe guesses the source from the network's features: the nearer to chance, the less they "
+        "hold of where a film comes from.",
+        _table(["", "balanced accuracy", "chance", "sources", "films"], guessed),
+    ]
+    if own["frames"]:
+        parts.append(
+            "In `shenzhen` the outer frame alone can tell tuberculosis from normal. What this network makes of it, as "
+            f"AUC: whole film {figure(own['frames']['whole'])}, frame "
+            f"alone {figure(own['frames']['only_borders'])}, {own['frames']['whole']['films']} films."
+        )
+    parts.append(
+        "Many films with pneumothorax show a chest drain, put in after it was found. No film here says which, so how "
+        "much of the sensitivity for pneumothorax rests on drains is not known."
+    )
+    return "\n\n".join(parts)
+
+
+def _failures(card: Card) -> str:
+    lines = []
+    for part, title in PARTS.items():
+        for name, cell in card.metrics.get(part, {}).get("by_source", {}).items():
+            if "accuracy" in cell and cell["films"] >= ENOUGH and cell["accuracy"]["value"] < FAILING:
+                label, source = name.split("/", 1)
+                wrong = max((code for code in CODES if code != label), key=lambda code: cell["read_as"][code])
+                lines.append(
+                    f"- {label} in `{source}` ({title}, {cell['films']} films): read as {label} in "
+                    f"{cell['accuracy']['value']:.2f}, as {wrong} in {cell['read_as'][wrong]:.2f}."
+                )
+    return "\n".join(lines) or "None among the kinds of films that were measured."
+
+
+def draw(card: Card, audits: list[dict], folder: Path) -> None:
+    """The pictures of the model card, as PNG: reliability, certainty and audit, as far as they were measured."""
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    def save(figure, name: str) -> None:
+        figure.savefig(folder / name, dpi=110, metadata={"Software": None})
+        pyplot.close(figure)
+
+    parts = {title: card.metrics.get(part, {}) for part, title in PARTS.items()}
+    held = {title: told["calibration"]["after"]["curve"] for title, told in parts.items() if "calibration" in told}
+    if held:
+        drawn, axis = pyplot.subplots(figsize=(5, 4.5), layout="constrained")
+        axis.plot([0.25, 1], [0.25, 1], color="#999", linewidth=1, label="perfect")
+        for title, curve in held.items():
+            axis.plot([cell["said"] for cell in curve], [cell["right"] for cell in curve], marker="o", label=title)
+        axis.set(xlabel="probability given for the finding", ylabel="share of findings that are right")
+        axis.legend()
+        save(drawn, "reliability.png")
+    curves = {title: told["certainty"]["curve"] for title, told in parts.items() if "certainty" in told}
+    if curves:
+        drawn, axis = pyplot.subplots(figsize=(5, 4), layout="constrained")
+        for title, curve in curves.items():
+            axis.plot([cell["coverage"] for cell in curve], [cell["accuracy"] for cell in curve], label=title)
+        axis.set(xlabel="share of films, the surest first", ylabel="accuracy among them")
+        axis.legend()
+        save(drawn, "certainty.png")
+    own = own_audit(card, audits)
+    if own:
+        shown = [own, *(audit for audit in audits if audit["name"] != own["name"])]
+        names = [name for name in CHANGES if name in own["changes"]]
+        drawn, axis = pyplot.subplots(figsize=(8, 3.8), layout="constrained")
+        width = 0.8 / len(shown)
+        for place, audit in enumerate(shown):
+            told = [audit["changes"].get(name, {}).get("balanced_accuracy") for name in names]
+            values = [cell["value"] if cell else 0 for cell in told]
+            errors = [
+                [cell[a] - cell[b] if cell else 0 for cell in told] for a, b in (("value", "low"), ("high", "value"))
+            ]
+            left = [number + (place - (len(shown) - 1) / 2) * width for number in range(len(names))]
+            axis.bar(left, values, width, yerr=errors, capsize=2, label=audit["name"])
+        axis.axhline(1 / len(CODES), color="#444", linestyle="--", linewidth=1, label="chance")
+        axis.set(ylabel="balanced accuracy", ylim=(0, 1), xticks=range(len(names)))
+        axis.set_xticklabels([CHANGES[name][0].replace(", ", ",\n") for name in names], fontsize=8)
+        axis.legend()
+        save(drawn, "audit.png")

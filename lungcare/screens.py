@@ -20,6 +20,7 @@ from lungcare.settings import Settings
 from lungcare.words import LANGUAGES, say
 
 THUMBNAIL_SIDE = 240
+POINTS = {"screening": "card.screening", "balanced": "card.balanced_point"}
 LANGUAGE_NAMES = {"en": "English", "id": "Indonesia"}
 
 # What the descriptions of the conditions were checked against.
@@ -82,6 +83,7 @@ def model_page(card: Card) -> str:
         switch=_switch(),
         quality=both("card.quality"),
         measures=_measures(card),
+        points=_points(card),
         data=_data(card),
         data_title=both("about.data"),
         input_title=both("card.input"),
@@ -290,27 +292,64 @@ def _data(card: Card) -> str:
 def _measures(card: Card) -> str:
     """The figures of a card as a table, each with its interval."""
     test = card.metrics.get("test", {})
+    certainty, influence = test.get("certainty", {}), test.get("influence", {})
     rows = [(both("card.balanced"), test.get("balanced_accuracy"))]
     for code, entry in test.get("auc", {}).items():
-        named = {language: say(f"condition.{code}", language) for language in LANGUAGES}
-        text = {language: say("card.auc", language, condition=name) for language, name in named.items()}
-        rows.append((per_language(text), entry))
+        rows.append((_of_condition("card.auc", code), entry))
     for source, entry in card.metrics.get("external", {}).get("by_source", {}).items():
         rows.append((both("card.outside", source=source), entry.get("accuracy")))
-    body = "".join(
-        f'<tr><th scope="row">{name}</th><td>{entry["value"]:.3f}</td>'
-        f"<td>{entry['low']:.3f}&nbsp;&ndash;&nbsp;{entry['high']:.3f}</td><td>{entry['films']}</td></tr>"
+    rows += [(both(f"card.{name}"), certainty.get(name)) for name in ("coverage", "certain", "uncertain")]
+    rows += [(both(f"card.map.{name}"), influence.get(name)) for name in ("pointing", "random", "in_lungs")]
+    rows += [(both(f"card.audit.{name}"), entry) for name, entry in card.metrics.get("audit", {}).items()]
+    cells = [
+        (name, f"{entry['value']:.3f}", f"{entry['low']:.3f}&nbsp;&ndash;&nbsp;{entry['high']:.3f}", entry["films"])
         for name, entry in rows
         if entry
-    )
-    if not body:
+    ]
+    if not cells:
         return f"<p>{both('card.none')}</p>"
-    titles = "".join(
-        f'<th scope="col">{both(f"card.{column}")}</th>' for column in ("measure", "value", "interval", "films")
+    held = test.get("calibration", {}).get("after")
+    if held:
+        cells.append((both("card.calibration"), f"{held['ece']:.3f}", "", test["films"]))
+    return _card_table("card.quality", ("measure", "value", "interval", "films"), cells)
+
+
+def _points(card: Card) -> str:
+    """What each operating point reaches on the test films; nothing where there are none."""
+    cells = [
+        (
+            f"{both(f'condition.{code}')}, {both(POINTS[point])}",
+            *(
+                f"{entry['value']:.3f} ({entry['low']:.3f}&nbsp;&ndash;&nbsp;{entry['high']:.3f})"
+                for entry in (reached["sensitivity"], reached["specificity"])
+            ),
+        )
+        for code, points in card.metrics.get("test", {}).get("operating_points", {}).items()
+        if code in CODES
+        for point, reached in points.items()
+        if "specificity" in reached
+    ]
+    if not cells:
+        return ""
+    table = _card_table("card.points", ("point", "sensitivity", "specificity"), cells)
+    return f"<h2>{both('card.points')}</h2><p>{both('card.points.text')}</p>{table}"
+
+
+def _card_table(name: str, columns: tuple[str, ...], rows: list[tuple]) -> str:
+    """A table of the card's page. name: code of what it shows. rows: HTML, the first cell the name of the row."""
+    titles = "".join(f'<th scope="col">{both(f"card.{column}")}</th>' for column in columns)
+    body = "".join(
+        f'<tr><th scope="row">{first}</th>{"".join(f"<td>{cell}</td>" for cell in rest)}</tr>' for first, *rest in rows
     )
     return f"""
-<div class="lc-wide" tabindex="0" role="region" {label("aria-label", "card.quality")}><table>
+<div class="lc-wide" tabindex="0" role="region" {label("aria-label", name)}><table>
   <thead><tr>{titles}</tr></thead><tbody>{body}</tbody></table></div>"""
+
+
+def _of_condition(code: str, condition: str) -> str:
+    """A sentence that names a condition, in every language."""
+    named = {language: say(f"condition.{condition}", language) for language in LANGUAGES}
+    return per_language({language: say(code, language, condition=name) for language, name in named.items()})
 
 
 def _zoom() -> str:

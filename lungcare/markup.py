@@ -38,6 +38,11 @@ def percent(share: float, digits: int = 1) -> str:
     return per_language({language: f"{number(100 * share, digits, language)} %" for language in LANGUAGES})
 
 
+def whole_percent(share: float) -> str:
+    """A share of 1 as a whole percentage inside a sentence, the same in every language, in one piece."""
+    return f"{100 * share:.0f}\N{NO-BREAK SPACE}%"
+
+
 def reading(answer: Reading, picture: bytes, seconds: float, quality: Quality, map_picture: bytes | None = None) -> str:
     """The finding, the four probabilities as bars, and the film as it was read.
 
@@ -167,7 +172,7 @@ def _trust(answer: Reading, quality: Quality) -> str:
     if answer.uncertain is not None and accuracy and quality.coverage:
         kind = "uncertain" if answer.uncertain else "certain"
         share = quality.coverage.value if kind == "certain" else 1 - quality.coverage.value
-        said = both(f"quality.{kind}", share=f"{100 * share:.0f} %")
+        said = both(f"quality.{kind}", share=whole_percent(share))
         sentences.append(f"<strong>{percent(accuracy.value, 0)}</strong> {said}")
     if measure := quality.outside(answer.finding):
         sentences.append(outside(measure))
@@ -201,8 +206,8 @@ def _map_controls(answer: Reading, quality: Quality) -> str:
         score = both(
             "result.map.score",
             films=quality.pointing.films,
-            share=f"{100 * quality.pointing.value:.0f} %",
-            chance=f"{100 * quality.chance.value:.0f} %",
+            share=whole_percent(quality.pointing.value),
+            chance=whole_percent(quality.chance.value),
         )
     return f"""
 <div class="lc-map-controls lc-no-print">

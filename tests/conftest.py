@@ -64,7 +64,7 @@ def make_bundle(folder: Path, version: str = "0.0.1", seed: int = 0, name: str =
             model=f"{name}:{version}",
             network=network_record.sha256,
             points=dict.fromkeys(CODES, points),
-            certainty=bundle.Certainty(score="margin", least=0.3),
+            certainty=bundle.Certainty(score="margin", least=0.02),
         ),
         training={"seed": seed},
         data={},

@@ -11,7 +11,6 @@ from lungcare.bundle import MODELS, Bundle
 from lungcare.settings import Settings
 from tests.conftest import ROOT
 
-DEFAULT = MODELS / Settings.model_fields["model"].default
 # 95 % intervals; screening's sensitivity and the WHO's target; a quarter is chance.
 SAID_BY_NATURE = {"95", "0.90", "0.70", "0.25"}
 

@@ -68,7 +68,7 @@ def test_an_uncertain_reading_names_both_conditions_in_both_languages(reader):
 def test_what_was_measured_of_certain_and_uncertain_readings_is_said(reader):
     figures = Quality(None, (), Measure(0.961, 750), Measure(0.712, 250), Measure(0.75, 1000))
     answer = reader.read(phantom.film("pneumonia", 1))
-    for uncertain, wanted in ((False, ("96 %", "75 %")), (True, ("71 %", "25 %"))):
+    for uncertain, wanted in ((False, ("96 %", "75\xa0%")), (True, ("71 %", "25\xa0%"))):
         html = markup.reading(answer.model_copy(update={"uncertain": uncertain}), b"jpeg", 0.1, figures)
         assert all(text in html for text in wanted)
     unknown = answer.model_copy(update={"uncertain": None, "flags": None})
@@ -93,7 +93,7 @@ def test_the_map_stands_over_the_film_with_what_it_is_worth(reader):
     figures = Quality(None, (), pointing=Measure(0.287, 94), chance=Measure(0.037, 94))
     html = markup.reading(answer, b"jpeg", 0.1, figures, b"png")
     assert "Influence, not location" in html
-    assert all(text in html for text in ("29 %", "4 %", "94"))
+    assert all(text in html for text in ("29\xa0%", "4\xa0%", "94"))
     assert 'type="range"' in html
     assert "lc-map" not in markup.reading(answer, b"jpeg", 0.1, figures)
 

@@ -33,6 +33,7 @@ log = logging.getLogger(__name__)
 FILMS_OF_A_CLASS = 100
 # Sources with fewer films tell nothing of whether they can be guessed.
 FEW = 10
+FOLDS = 5
 CHANCE = 1 / len(CODES)
 
 # Shares of the side of the film.
@@ -169,7 +170,7 @@ def without_lungs(inputs: np.ndarray, lungs: np.ndarray) -> dict[str, np.ndarray
     side = inputs.shape[1]
     for film, rest, mask in zip(blanked, alone, lungs, strict=True):
         scaled = Image.fromarray(mask).resize((side, side), Image.Resampling.NEAREST)
-        wide = ndimage.binary_dilation(np.asarray(scaled), iterations=round(MARGIN * side))
+        wide = ndimage.binary_dilation(np.asarray(scaled), iterations=max(1, round(MARGIN * side)))
         grey = film[film > 0].mean() if film.any() else 0
         film[wide], rest[~wide] = grey, grey
     return {"lungs_blanked": blanked, "only_lungs": alone}
@@ -183,15 +184,15 @@ def guess_source(looked: Looked) -> dict | None:
     sources = np.array([p.film.source for p in looked.films])
     names, counts = np.unique(sources, return_counts=True)
     kept = np.isin(sources, names[counts >= FEW])
-    if len(set(sources[kept])) < 2:
+    groups = np.array([p.group for p in looked.films])[kept]
+    if len(set(sources[kept])) < 2 or len(set(groups)) < FOLDS:
         return None
     features, sources = looked.features[kept].astype(np.float32), sources[kept]
-    groups = np.array([p.group for p in looked.films])[kept]
     parts = min(64, features.shape[1], len(features) // 2)
     probe = make_pipeline(
         StandardScaler(), PCA(parts, random_state=0), LogisticRegression(max_iter=500, class_weight="balanced")
     )
-    guessed = cross_val_predict(probe, features, sources, groups=groups, cv=GroupKFold(5))
+    guessed = cross_val_predict(probe, features, sources, groups=groups, cv=GroupKFold(FOLDS))
     count = len(set(sources))
     return {
         "balanced_accuracy": round(float(balanced_accuracy_score(sources, guessed)), 4),

@@ -192,6 +192,13 @@ def _rows(cards: list[Card]) -> list[tuple[str, list[str]]]:
     ]
     held = [part.get("calibration", {}).get("after") for part in test]
     rows.append(("Expected calibration error, test films", [f"{told['ece']:.3f}" if told else "" for told in held]))
+    certain = [part.get("certainty", {}) for part in test]
+    rows.append(("Share of test films that it is certain of", [_figure(told.get("coverage")) for told in certain]))
+    rows.append(("Accuracy where it is certain, test films", [_figure(told.get("certain")) for told in certain]))
+    for code in cards[0].conditions[1:]:
+        reached = [part.get("operating_points", {}).get(code, {}).get("screening", {}) for part in test]
+        for name in ("sensitivity", "specificity"):
+            rows.append((f"Screening for {code}: {name}, test films", [_figure(told.get(name)) for told in reached]))
     inside = sorted({name for part in test for name in part.get("inside", {})})
     for name in inside:
         if not name.startswith("pneumothorax") or name.endswith("archive"):

@@ -8,6 +8,7 @@ import re
 import pytest
 from PIL import Image
 
+from lungcare.batch import COLUMNS
 from lungcare.conditions import CODES
 from tests import phantom, serving
 
@@ -120,12 +121,13 @@ def test_several_films_give_a_table_and_a_csv(open_page, reader, film, tmp_path)
     name, content = saved(page, "csv")
     rows = list(csv.reader(io.StringIO(content.decode("utf-8-sig"))))
     assert name.endswith(".csv")
-    assert rows[0] == ["file", "outcome", "code", "finding", *CODES, "model"]
+    assert rows[0] == list(COLUMNS)
     assert [row[0] for row in rows[1:]] == ["a.png", "b, c.png", "'=bad.png"]
     for row, path in zip(rows[1:3], films, strict=False):
         expected = reader.read(path.read_bytes())
         assert row[3] == expected.finding
-        assert float(row[4]) == pytest.approx(expected.probabilities.normal, abs=1e-5)
+        assert row[4] == str(expected.uncertain).lower()
+        assert float(row[5]) == pytest.approx(expected.probabilities.normal, abs=1e-5)
     page.get_by_role("button", name="b, c.png").click()
     assert shown(page)
     page.get_by_role("link", name="Back to the table").click()
@@ -161,6 +163,27 @@ def test_a_result_can_be_saved_as_picture_and_data(open_page, reader, film):
     data, expected = json.loads(content), reader.read(film().read_bytes()).model_dump()
     assert data.pop("probabilities") == pytest.approx(expected.pop("probabilities"), abs=1e-5)
     assert data == expected
+
+
+def test_where_the_network_looked_is_shown_as_strongly_as_wished(open_page, film):
+    page = open_page("examine")
+    choose(page, film())
+    shown(page)
+    map_picture, strength = page.locator(".lc-film .lc-map"), page.get_by_label("Strength")
+    assert not map_picture.is_visible()
+    assert not strength.is_visible()
+    page.get_by_label("Show where the network looked").check()
+    assert map_picture.is_visible()
+    assert page.locator(".lc-reading").get_by_text("Influence, not location").is_visible()
+    box, film_box = map_picture.bounding_box(), page.get_by_alt_text("The film that was read").first.bounding_box()
+    assert box == pytest.approx(film_box, abs=1)
+    opacity = []
+    for key in ("Home", "End"):
+        strength.press(key)
+        opacity.append(float(map_picture.evaluate("picture => getComputedStyle(picture).opacity")))
+    assert opacity == [0.1, 1]
+    page.get_by_label("Show where the network looked").uncheck()
+    assert not map_picture.is_visible()
 
 
 def test_the_language_follows_the_browser_and_the_switch_and_is_remembered(open_page, film):
@@ -290,6 +313,6 @@ def test_the_page_prints_the_result_without_what_is_for_the_screen(open_page, fi
     page.emulate_media(media="print")
     assert not page.locator(".lc-header").is_visible()
     assert not page.locator("[data-do=picture]").is_visible()
-    assert page.locator(".lc-film img").is_visible()
+    assert page.get_by_alt_text("The film that was read").first.is_visible()
     assert page.locator(".lc-reading").get_by_text("This is no diagnosis").is_visible()
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"

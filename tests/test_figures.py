@@ -36,8 +36,8 @@ def known() -> set[str]:
 
 
 def figures(text: str) -> set[str]:
-    """Decimals and percentages in a text; versions, sizes and other whole numbers are none."""
-    decimals = re.findall(r"(?<![\d.v])\d\.\d{2,4}(?![\d.])", text)
+    """Decimals and percentages in a text; versions of programs and whole numbers are none."""
+    decimals = re.findall(r"(?<![\d.v])[0-2]\.\d{2,4}(?![\d.])", text)
     return {*decimals, *re.findall(r"(\d+(?:\.\d+)?) ?%", text)}
 
 

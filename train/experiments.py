@@ -10,9 +10,9 @@ import keras
 from PIL import Image
 
 from train.document import write_experiments
-from train.evaluate import read
 from train.fit import HISTORY, NETWORK, fit
 from train.leave_out import DOCS
+from train.look import look
 from train.manifest import DataError
 from train.measure import figures
 from train.pack import open_pack
@@ -85,7 +85,7 @@ def run_cell(cell: Cell, prepared: Path, run: Path, views: int, epochs: int) -> 
         )
     recipe = cell.recipe(views, epochs)
     fit(recipe, prepared, run, resume=True)
-    readings = read(run / NETWORK, recipe.size, data, [p for p in split.films if p.part == "test"])
+    readings = look(run / NETWORK, recipe.size, data, [p for p in split.films if p.part == "test"]).readings(1)
     with (run / HISTORY).open(newline="") as lines:
         history = [{name: float(value) for name, value in row.items() if value} for row in csv.DictReader(lines)]
     return {

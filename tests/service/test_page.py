@@ -28,6 +28,8 @@ class BrokenReader:
     def read(self, data, language):
         raise RuntimeError("secret")
 
+    read_with_map = read
+
 
 @pytest.fixture(scope="module")
 def page(reader):

@@ -7,7 +7,7 @@ from html import escape
 from lungcare.api import Failure
 from lungcare.conditions import CONDITIONS
 from lungcare.quality import Measure, Quality
-from lungcare.reading import Reading, Refusal
+from lungcare.reading import Probabilities, Reading, Refusal
 from lungcare.words import LANGUAGES, say
 
 
@@ -64,7 +64,7 @@ def reading(answer: Reading, picture: bytes, seconds: float, quality: Quality, m
     <p class="lc-small">{both("result.most")}</p>
     <h1 tabindex="-1">{per_language(titles(answer))}</h1>
     <dl class="lc-bars" {label("aria-label", "result.bars")}>{bars}</dl>
-    <p class="lc-small">{per_language(prevalence(answer))}</p>
+    <p class="lc-small">{per_language(prevalence(answer.prevalence))}</p>
     <p class="lc-notice">{both("notice")}</p>
     <div class="lc-actions lc-no-print">
       <button type="button" class="lc-main" data-do="picture">{both("result.picture")}</button>
@@ -92,9 +92,9 @@ def titles(answer: Reading) -> dict[str, str]:
     }
 
 
-def prevalence(answer: Reading) -> dict[str, str]:
+def prevalence(assumed: Probabilities) -> dict[str, str]:
     """How frequent the probabilities take the conditions to be, in each language."""
-    shares = answer.prevalence.model_dump()
+    shares = assumed.model_dump()
     if len(set(shares.values())) == 1:
         return {language: say("result.prevalence.even", language) for language in LANGUAGES}
     return {

@@ -13,9 +13,9 @@ from lungcare.bundle import Card
 from lungcare.conditions import CODES, CONDITIONS
 from lungcare.examples import Example
 from lungcare.film import decode
-from lungcare.markup import alert, both, cells, label, outside, per_language, percent, refusal
+from lungcare.markup import alert, both, cells, label, outside, per_language, percent, prevalence, refusal
 from lungcare.quality import Quality, quality
-from lungcare.reading import FilmError, Refusal
+from lungcare.reading import FilmError, Probabilities, Refusal
 from lungcare.settings import Settings
 from lungcare.words import LANGUAGES, say
 
@@ -55,7 +55,7 @@ def page(card: Card, offered: list[Example], settings: Settings) -> str:
     {_examine(offered, settings)}
     <section class="lc-screen" id="lc-result" data-screen="result" hidden></section>
     {_several()}
-    {_about(card, figures)}
+    {_about(card, figures, settings)}
   </div>
   <div class="lc-heard" role="status" aria-live="polite" id="lc-heard"></div>
   <footer class="lc-footer lc-small">
@@ -224,8 +224,12 @@ def _several() -> str:
 </section>"""
 
 
-def _about(card: Card, figures: Quality) -> str:
-    limits = "".join(f"<li>{both(f'about.limits.{limit}')}</li>" for limit in ("one", "children", "prior", "frontal"))
+def _about(card: Card, figures: Quality, settings: Settings) -> str:
+    sentences = {limit: both(f"about.limits.{limit}") for limit in ("one", "children", "prior", "frontal")}
+    if settings.prevalence:
+        own = Probabilities(**dict(zip(CODES, settings.prevalence, strict=True)))
+        sentences["prior"] = per_language(prevalence(own))
+    limits = "".join(f"<li>{sentence}</li>" for sentence in sentences.values())
     if figures.elsewhere:
         limits += f'<li>{both("quality.why")} <a href="{MODEL}">{both("home.card")}</a></li>'
     checked = "".join(f"<li>{escape(source)}</li>" for source in TEXTBOOKS)

@@ -100,8 +100,8 @@ def test_the_map_stands_over_the_film_with_what_it_is_worth(reader):
 
 def test_the_prevalence_is_said(reader):
     answer = reader.read(phantom.film("pneumonia", 1))
-    assert markup.prevalence(answer)["en"] == "For four equally frequent conditions."
+    assert markup.prevalence(answer.prevalence)["en"] == "For four equally frequent conditions."
     own = Probabilities(normal=0.9, pneumonia=0.06, tuberculosis=0.025, pneumothorax=0.015)
-    said = markup.prevalence(answer.model_copy(update={"prevalence": own}))
+    said = markup.prevalence(own)
     assert "tuberculosis 2.5 %" in said["en"]
     assert "tuberkulosis 2,5 %" in said["id"]

@@ -114,6 +114,14 @@ def test_figures_on_the_page_are_those_of_the_card(reader):
     assert re.findall(r"<td>([\d.]+)</td>", shown) == ["0.432", "1234", "0.568", "8765"]
 
 
+def test_the_page_says_the_prevalence_of_the_clinic(reader):
+    card = reader.bundle.card
+    assert "as if the four conditions were equally frequent" in screens.page(card, [], Settings())
+    own = screens.page(card, [], Settings(prevalence=(0.9, 0.06, 0.03, 0.01)))
+    assert "as if the four conditions were equally frequent" not in own
+    assert "tuberculosis 3.0 %" in own
+
+
 def test_what_a_card_holds_is_text_and_never_markup(reader):
     changes = {"description": "<script>", "data": {"training_films": {"normal/<b>": 1}}}
     card = reader.bundle.card.model_copy(update=changes)

@@ -26,8 +26,9 @@ from lungcare import batch, markup, monitor, preview, screens, trace
 from lungcare.api import PAGE, PAGES, Failure
 from lungcare.calls import Calls
 from lungcare.examples import examples
-from lungcare.film import decode
+from lungcare.film import Radiograph, decode
 from lungcare.forms import FORM_BYTES, InMemoryParser
+from lungcare.gate import righted
 from lungcare.quality import quality
 from lungcare.reader import Reader
 from lungcare.reading import FilmError, Reading, Refusal
@@ -137,7 +138,7 @@ class Page:
             seconds = time.perf_counter() - start
             if not isinstance(reading, Reading):
                 return {"html": markup.refusal(reading), "spoken": "", "reading": None}
-            picture = preview.jpeg(decode(data, self.reader.settings.max_pixels), PICTURE_SIDE)
+            picture = preview.jpeg(self._radiograph(data, reading), PICTURE_SIDE)
             return {
                 "html": screens.linked(
                     markup.reading(reading, picture, seconds, self.quality, map_picture), self.reader.settings
@@ -171,7 +172,7 @@ class Page:
             raise ValueError("there is no picture of a refusal")
         language = sent.values.get("language")
         day = _day(sent.values.get("date", ""))
-        radiograph = decode(data, self.reader.settings.max_pixels)
+        radiograph = self._radiograph(data, reading)
         chosen = language if language in LANGUAGES else LANGUAGES[0]
         return base64.b64encode(report(reading, radiograph, self.quality, day, chosen)).decode()
 
@@ -180,6 +181,10 @@ class Page:
         if sent.film is None and "example" in sent.values:
             return self.examples[int(sent.values["example"])].path.read_bytes()
         return sent.film or b""
+
+    def _radiograph(self, data: bytes, reading: Reading) -> Radiograph:
+        """The film as it was read."""
+        return righted(decode(data, self.reader.settings.max_pixels), reading.corrections)
 
     def _judged(self, data: bytes, is_counted: bool = True) -> tuple[Reading | dict[str, Refusal], bytes | None]:
         """The reading of a film, or its refusal in every language, and the picture of where the network looked.

@@ -37,7 +37,7 @@ def outcome(data: bytes) -> str:
     """What becomes of an input: "read", or the code of its refusal. Raises whatever else the library raises."""
     try:
         radiograph = film.decode(data)
-        gate.check(radiograph)
+        gate.check_quality(radiograph)
         film.network_input(radiograph, 64)
     except FilmError as error:
         return error.code

@@ -2,7 +2,8 @@
 
 First view: until the first heading is seen, against a page of the same Gradio with one line of text. Result: from the
 choice of a film until its reading is seen, against the bare reading of the same bytes. Each is measured in turns with
-its counterpart, so that the ratios hold on a busy machine too. Writes docs/results/page-NAME.json.
+its counterpart, so that the ratios hold on a busy machine too. The film is drawn, and the gate left out, which would
+refuse it. Writes docs/results/page-NAME.json.
 """
 
 import json
@@ -16,7 +17,7 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, sync_playwright
 
-from lungcare.bundle import open_bundle
+from lungcare.bundle import Bundle, open_bundle
 from lungcare.reader import Reader
 from lungcare.settings import Settings
 from tests import phantom, serving
@@ -42,13 +43,14 @@ uvicorn.run(gr.mount_gradio_app(app, blocks, path="/ui"), port=int(sys.argv[-1])
 def main(names: list[str]) -> None:
     """Measure, print and write the results."""
     bundle = open_bundle(names[0] if names else Settings.from_environment().model)
-    reader = Reader(bundle)
     film = phantom.encode(phantom.chest("pneumonia", 3, 1400, 1260))
     bare = [sys.executable, "-c", _BARE]
     with tempfile.TemporaryDirectory() as one, tempfile.TemporaryDirectory() as two, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        served = serving.without_gate(bundle, Path(one))
+        reader = Reader(Bundle(served))
         with (
-            serving.serving(serving.from_source(bundle.folder), Path(one)) as ours,
+            serving.serving(serving.from_source(served), Path(one)) as ours,
             serving.serving(bare, Path(two)) as theirs,
         ):
             views = [

@@ -16,7 +16,7 @@ from lungcare.conditions import CODES
 from lungcare.reader import Reader
 from lungcare.reading import FilmError, Reading, Refusal
 
-COLUMNS = ("file", "outcome", "code", "finding", "uncertain", *CODES, "screening", "balanced", "model")
+COLUMNS = ("file", "outcome", "code", "finding", "uncertain", *CODES, "screening", "balanced", "corrections", "model")
 FILMS = 8
 WINDOW = 4 * FILMS
 
@@ -95,14 +95,15 @@ def table_row(name: str, result: Reading | Refusal) -> tuple:
     """One row of the table, in the order of COLUMNS.
 
     uncertain: true or false, empty where the model has no rule. screening, balanced: the conditions flagged, a space
-    between them.
+    between them. corrections: what was set right, likewise.
     """
     if result.outcome == "refused":
         return (name, result.outcome, result.code, *[""] * (len(COLUMNS) - 4), result.model)
     uncertain = "" if result.uncertain is None else str(result.uncertain).lower()
     numbers = [f"{getattr(result.probabilities, code):.8f}" for code in CODES]
     flagged = [" ".join(result.flagged(point)) for point in ("screening", "balanced")]
-    return (name, result.outcome, "", result.finding, uncertain, *numbers, *flagged, result.model)
+    corrections = " ".join(result.corrections)
+    return (name, result.outcome, "", result.finding, uncertain, *numbers, *flagged, corrections, result.model)
 
 
 def _line(row: tuple) -> str:

@@ -11,6 +11,7 @@ from lungcare.conditions import CODES
 
 CARD = "card.json"
 NETWORK = "model.keras"
+GATE = "gate.keras"
 MODELS = Path(__file__).resolve().parent.parent / "models"
 
 
@@ -96,6 +97,19 @@ class Decisions(BaseModel):
         return self
 
 
+class GateCard(BaseModel):
+    """What the gate's network tells, and from where on the gate decides. See lungcare.gate."""
+
+    model_config = ConfigDict(frozen=True)
+
+    size: int = Field(gt=0, description="Side of the square that it takes, in pixels.")
+    kinds: tuple[str, ...] = Field(description="What it tells apart, in the order of its output.")
+    least_frontal: float = Field(ge=0, le=1, description="Least probability of a frontal chest film to be read.")
+    most_distance: float = Field(gt=0, description="Greatest distance from the frontal chest films of training.")
+    sure: float = Field(ge=0.5, le=1, description="Least probability at which a film is turned or inverted back.")
+    figures: dict = Field({}, description="What was measured, as docs/results/gate.json has it in full.")
+
+
 class Card(BaseModel):
     """What belongs to a trained model and is not its weights.
 
@@ -113,6 +127,7 @@ class Card(BaseModel):
     input: Input
     calibration: Calibration = Calibration()
     decisions: Decisions | None = None
+    gate: GateCard | None = None
     training: dict
     data: dict
     metrics: dict
@@ -128,6 +143,8 @@ class Card(BaseModel):
     def _files_are_in_the_bundle(self) -> "Card":
         if NETWORK not in self.files:
             raise ValueError(f"the files must include {NETWORK}. Received: {sorted(self.files)}")
+        if (self.gate is not None) != (GATE in self.files):
+            raise ValueError(f"a card with a gate lists {GATE}, and no other card does. Received: {sorted(self.files)}")
         for name in self.files:
             path = PurePosixPath(name)
             if path.is_absolute() or ".." in path.parts:
@@ -177,6 +194,11 @@ class Bundle:
     def network(self) -> Path:
         """The Keras file."""
         return self.folder / NETWORK
+
+    @property
+    def gate(self) -> Path | None:
+        """The Keras file of the gate, None where the bundle has none."""
+        return self.folder / GATE if self.card.gate else None
 
     @property
     def names(self) -> tuple[str, ...]:

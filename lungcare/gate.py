@@ -1,14 +1,16 @@
-"""Radiograph -> accepted, or a FilmError that says why not.
+"""Radiograph -> accepted, perhaps set right, or a FilmError that says why not.
 
-Here stand the rules of quality: what no reader could read, whatever it shows. They look at the grey levels alone. What
-decides whether the picture is a frontal chest film at all has its place behind them, in `check`.
+First come the rules of quality: what no reader could read, whatever it shows. They look at the grey levels alone. Then
+a small network of the bundle says whether the picture is a frontal chest film at all, and which way up.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
-from lungcare.film import Radiograph
+from lungcare.bundle import GateCard
+from lungcare.film import Radiograph, square
 from lungcare.reading import FilmError
 from lungcare.trace import stage
 
@@ -17,6 +19,13 @@ DARKEST = 0.33
 BRIGHTEST = 0.72
 LEAST_CONTRAST = 0.22
 MOST_EVEN = 0.75
+
+# The kind that is read; every other kind is the code of a refusal.
+FRONTAL = "frontal"
+TURNS = 4
+# What a film was turned by, in quarters to the left; what cannot be set right surely is refused.
+_TURNED = ("", "turned_left", "upside_down", "turned_right")
+_REFUSED_AS = {"turned_left": "sideways", "turned_right": "sideways"}
 
 _SIDE = 256
 _BINS = 64
@@ -59,9 +68,108 @@ def fault(measured: Quality) -> str | None:
     return None
 
 
-@stage("gate")
-def check(radiograph: Radiograph) -> None:
-    """Accept a film, or raise FilmError with the code of what is wrong with it."""
+def check_quality(radiograph: Radiograph) -> None:
+    """Accept a film, or raise FilmError with the code of what is wrong with its grey levels."""
     code = fault(quality(radiograph))
     if code is not None:
         raise FilmError(code)
+
+
+@dataclass(frozen=True)
+class Signals:
+    """What the gate's network says of one picture.
+
+    kinds: probability of each kind that the card names. turns: probability that the film was turned by 0, 1, 2, 3
+    quarters to the left. inverted: probability that black and white are exchanged. distance: how far its features lie
+    from those of frontal chest films (Mahalanobis, after Lee et al., NeurIPS 2018).
+    """
+
+    kinds: dict[str, float]
+    turns: tuple[float, ...]
+    inverted: float
+    distance: float
+
+    @property
+    def quarters(self) -> int:
+        """By how many quarter turns to the left the film is most likely turned."""
+        return int(np.argmax(self.turns))
+
+
+class Gate:
+    """Lets frontal chest films through, and sets right those that lie wrong or are inverted, where that is sure.
+
+    card: the thresholds. network: float32 (n, size, size, 1), grey levels 0 to 255 -> float32 (n, columns), as
+    `columns` counts them. Without both, as in a bundle without a gate, only the rules of quality count.
+    """
+
+    def __init__(self, card: GateCard | None = None, network: Callable[[np.ndarray], np.ndarray] | None = None):
+        self.card = card
+        self._network = network
+
+    @stage("gate")
+    def check(self, radiograph: Radiograph) -> Radiograph:
+        """The film as it is to be read. Raises FilmError with the code of why it is not."""
+        check_quality(radiograph)
+        if self.card is None:
+            return radiograph
+        signals = self.signals(radiograph)
+        self._check_kind(signals)
+        wrong = self._wrong(signals)
+        if not wrong:
+            return radiograph
+        film = righted(radiograph, wrong)
+        after = self.signals(film)
+        self._check_kind(after)
+        if (wrong[-1] in _TURNED and max(signals.turns) < self.card.sure) or self._wrong(after):
+            raise FilmError(_REFUSED_AS.get(wrong[-1], wrong[-1]))
+        return film
+
+    def signals(self, radiograph: Radiograph) -> Signals:
+        """What the network says of a film as it is."""
+        film = square(radiograph.pixels, self.card.size) * np.float32(255)
+        return signals_of(self._network(film[np.newaxis, ..., np.newaxis])[0], self.card.kinds)
+
+    def _check_kind(self, signals: Signals) -> None:
+        """Refuse what is no frontal chest film, by the likeliest other kind, and what resembles nothing known."""
+        if signals.kinds[FRONTAL] < self.card.least_frontal:
+            others = {kind: share for kind, share in signals.kinds.items() if kind != FRONTAL}
+            raise FilmError(max(others, key=others.__getitem__))
+        if signals.distance > self.card.most_distance:
+            raise FilmError("not_a_chest_film")
+
+    def _wrong(self, signals: Signals) -> tuple[str, ...]:
+        """What is to be set right, as codes of corrections.
+
+        A film counts as upright and positive unless the contrary is sure: of the films that are sent nearly all are,
+        of those that the network learned from only half.
+        """
+        inverted = signals.inverted >= self.card.sure
+        turned = signals.turns[0] <= 1 - self.card.sure
+        return ("inverted",) * inverted + ((_TURNED[signals.quarters],) if turned and signals.quarters else ())
+
+
+def righted(radiograph: Radiograph, corrections: tuple[str, ...]) -> Radiograph:
+    """The film with these corrections made."""
+    if not corrections:
+        return radiograph
+    pixels = 1 - radiograph.pixels if "inverted" in corrections else radiograph.pixels
+    for quarters, code in enumerate(_TURNED):
+        if code in corrections:
+            pixels = np.rot90(pixels, -quarters)
+    return Radiograph(np.ascontiguousarray(pixels), corrections)
+
+
+def columns(kinds: tuple[str, ...]) -> int:
+    """How many figures the gate's network gives: the kinds, the quarter turns, inverted, distance."""
+    return len(kinds) + TURNS + 2
+
+
+def signals_of(row: np.ndarray, kinds: tuple[str, ...]) -> Signals:
+    """What one row of the network's output says. row: float (columns,)."""
+    count = len(kinds)
+    return Signals(
+        kinds=dict(zip(kinds, row[:count].tolist(), strict=True)),
+        turns=tuple(row[count : count + TURNS].tolist()),
+        inverted=float(row[count + TURNS]),
+        distance=float(row[-1]),
+    )

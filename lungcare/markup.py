@@ -65,6 +65,7 @@ def reading(answer: Reading, picture: bytes, seconds: float, quality: Quality, m
     <h1 tabindex="-1">{per_language(titles(answer))}</h1>
     <dl class="lc-bars" {label("aria-label", "result.bars")}>{bars}</dl>
     <p class="lc-small">{per_language(prevalence(answer.prevalence))}</p>
+    {_corrections(answer)}
     <p class="lc-notice">{both("notice")}</p>
     <div class="lc-actions lc-no-print">
       <button type="button" class="lc-main" data-do="picture">{both("result.picture")}</button>
@@ -110,10 +111,16 @@ def prevalence(assumed: Probabilities) -> dict[str, str]:
     }
 
 
+def _corrections(answer: Reading) -> str:
+    """What was set right before the film was read; nothing where nothing was."""
+    return "".join(f'<p data-correction="{code}">{both(f"correction.{code}")}</p>' for code in answer.corrections)
+
+
 def spoken(answer: Reading) -> str:
     """A reading in one line, for those who hear the page."""
     shares = (f"{both(f'condition.{c.code}')} {percent(getattr(answer.probabilities, c.code), 0)}" for c in CONDITIONS)
-    return f"{per_language(titles(answer))}. {', '.join(shares)}."
+    corrections = "".join(f" {both(f'correction.{code}')}" for code in answer.corrections)
+    return f"{per_language(titles(answer))}. {', '.join(shares)}.{corrections}"
 
 
 def refusal(answers: Mapping[str, Refusal]) -> str:

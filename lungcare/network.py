@@ -1,5 +1,6 @@
 """The network behind one call. The only import of TensorFlow in this package: import this module late."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,6 +27,31 @@ class Seen:
     influence: np.ndarray | None
 
 
+def compiled(path: str | Path, size: int, columns: int) -> Callable[[np.ndarray], np.ndarray]:
+    """The compiled call of a network: float32 (n, size, size, 1) -> float32 (n, columns).
+
+    Raises BundleError when the file is no network of this shape.
+    """
+    model = _loaded(path, size, columns)
+    signature = [tf.TensorSpec(model.input_shape, tf.float32)]
+    call = tf.function(lambda films: model(films, training=False), input_signature=signature, autograph=False)
+    call(np.zeros((1, size, size, 1), np.float32))
+    return lambda films: call(films).numpy()
+
+
+def _loaded(path: str | Path, size: int, columns: int) -> keras.Model:
+    try:
+        model = keras.saving.load_model(path, compile=False, safe_mode=True)
+    except (ValueError, TypeError, OSError) as error:
+        raise BundleError(f"{path} cannot be loaded: {error}") from error
+    wanted = (None, size, size, 1), (None, columns)
+    if (model.input_shape, model.output_shape) != wanted:
+        raise BundleError(
+            f"{path} must map {wanted[0]} to {wanted[1]}. Received: {model.input_shape} to {model.output_shape}"
+        )
+    return model
+
+
 class Network:
     """A compiled network: square films in, probabilities out. Calls from several threads are safe.
 
@@ -39,17 +65,9 @@ class Network:
     """
 
     def __init__(self, path: str | Path, size: int):
-        try:
-            model = keras.saving.load_model(path, compile=False, safe_mode=True)
-        except (ValueError, TypeError, OSError) as error:
-            raise BundleError(f"{path} cannot be loaded: {error}") from error
-        wanted = (None, size, size, 1), (None, len(CODES))
-        if (model.input_shape, model.output_shape) != wanted:
-            raise BundleError(
-                f"{path} must map {wanted[0]} to {wanted[1]}. Received: {model.input_shape} to {model.output_shape}"
-            )
+        model = _loaded(path, size, len(CODES))
         self.size = size
-        self._call = tf.function(_looking(model), input_signature=[tf.TensorSpec(wanted[0], tf.float32)])
+        self._call = tf.function(_looking(model), input_signature=[tf.TensorSpec(model.input_shape, tf.float32)])
         self(np.zeros((1, size, size, 1), np.float32))
 
     @stage("network")

@@ -1,19 +1,32 @@
 """Reader: bytes -> Reading. The one class that service, page and command line use."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from lungcare import gate, influence
+from lungcare import influence
 from lungcare.bundle import Bundle, open_bundle
 from lungcare.calibration import calibrated, reweighted
 from lungcare.certainty import SCORES
 from lungcare.conditions import CODES
 from lungcare.film import Radiograph, decode, network_input
+from lungcare.gate import Gate, columns
 from lungcare.reading import FilmError, Flag, Flags, Probabilities, Reading, Refusal
 from lungcare.settings import Settings
 from lungcare.words import say
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A film on its way to the network.
+
+    pixels: float32 (size, size, 1), grey levels 0 to 255. corrections: codes of what the gate set right.
+    """
+
+    pixels: np.ndarray
+    corrections: tuple[str, ...] = ()
 
 
 class Reader:
@@ -28,12 +41,14 @@ class Reader:
     """
 
     def __init__(self, bundle: Bundle, settings: Settings | None = None):
-        from lungcare.network import Network
+        from lungcare.network import Network, compiled
 
         self.bundle = bundle
         self.settings = settings or Settings.from_environment()
         self._size = bundle.card.input.size
         self._network = Network(bundle.network, self._size)
+        card = bundle.card.gate
+        self._gate = Gate(card, compiled(bundle.gate, card.size, columns(card.kinds))) if card else Gate()
 
     @classmethod
     def open(cls, folder_or_name: str | Path, settings: Settings | None = None) -> "Reader":
@@ -62,7 +77,7 @@ class Reader:
         except FilmError as error:
             return self.refuse(error, language), None
         seen = self._network.look(network_input(radiograph, self._size)[np.newaxis])
-        answer = self._readings(seen.probabilities)[0]
+        answer = self._readings(seen.probabilities, [radiograph.corrections])[0]
         if seen.influence is None:
             return answer, None
         shares = influence.class_map(seen.influence[0], CODES.index(answer.finding))
@@ -75,14 +90,15 @@ class Reader:
         except FilmError as error:
             return self.refuse(error, language)
 
-    def prepare(self, data: bytes) -> np.ndarray:
-        """Bytes of a file -> what the network takes: float32 (size, size, 1), grey levels 0 to 255.
+    def prepare(self, data: bytes) -> Prepared:
+        """Bytes of a file -> what `judge` takes.
 
         Raises FilmError. With `judge` and `refuse`, for those who read many films and decode beside the network.
         """
-        return network_input(self._radiograph(data), self._size)
+        radiograph = self._radiograph(data)
+        return Prepared(network_input(radiograph, self._size), radiograph.corrections)
 
-    def prepare_file(self, path: str | Path) -> np.ndarray:
+    def prepare_file(self, path: str | Path) -> Prepared:
         """`prepare` for the file at `path`, of which no more is read than the largest film has."""
         try:
             with open(path, "rb") as file:
@@ -91,9 +107,10 @@ class Reader:
             raise FilmError("unreadable_file") from error
         return self.prepare(data)
 
-    def judge(self, films: Sequence[np.ndarray]) -> list[Reading]:
+    def judge(self, films: Sequence[Prepared]) -> list[Reading]:
         """Read prepared films in one call of the network; the number of films changes no probability."""
-        return self._readings(self._network(np.stack(films)))
+        softmax = self._network(np.stack([film.pixels for film in films]))
+        return self._readings(softmax, [film.corrections for film in films])
 
     def refuse(self, error: FilmError, language: str = "en") -> Refusal:
         """The refusal for an error, in the words of a language."""
@@ -109,12 +126,10 @@ class Reader:
         limit = self.settings.max_bytes
         if len(data) > limit:
             raise FilmError("file_too_large", megabytes=f"{limit / 1e6:g}")
-        radiograph = decode(data, self.settings.max_pixels)
-        gate.check(radiograph)
-        return radiograph
+        return self._gate.check(decode(data, self.settings.max_pixels))
 
-    def _readings(self, softmax: np.ndarray) -> list[Reading]:
-        """Softmax of the network, float (n, 4) -> what is said of each film."""
+    def _readings(self, softmax: np.ndarray, corrections: Sequence[tuple[str, ...]]) -> list[Reading]:
+        """Softmax of the network, float (n, 4), and what was set right -> what is said of each film."""
         even = np.clip(calibrated(softmax, self.bundle.card.calibration.temperature), 0, 1)
         prevalence = np.array(self.settings.prevalence or [1 / len(CODES)] * len(CODES))
         weighted = np.clip(reweighted(even, prevalence), 0, 1) if self.settings.prevalence else even
@@ -127,6 +142,7 @@ class Reader:
                 # A finding that only the prevalence makes is none that was measured to be certain.
                 uncertain=None if doubts is None else bool(doubts[film] or finding != even[film].argmax()),
                 flags=self._flags(even[film]),
+                corrections=corrections[film],
                 model=self.tag,
             )
             for film, (row, finding) in enumerate(zip(weighted, findings, strict=True))

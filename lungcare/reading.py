@@ -8,6 +8,7 @@ from lungcare.conditions import CODES
 
 SCHEMA_VERSION = "1.0"
 
+CorrectionCode = Literal["inverted", "turned_left", "upside_down", "turned_right"]
 ConditionCode = Literal["normal", "pneumonia", "tuberculosis", "pneumothorax"]
 
 # HTTP status of each refusal; the codes never change, the sentences (lungcare/words) may.
@@ -30,6 +31,14 @@ STATUS_BY_CODE = {
     "too_bright": 422,
     "no_contrast": 422,
     "nearly_empty": 422,
+    "not_a_chest_film": 422,
+    "lateral_film": 422,
+    "part_of_chest": 422,
+    "several_in_one": 422,
+    "photograph_of_film": 422,
+    "inverted": 422,
+    "upside_down": 422,
+    "sideways": 422,
 }
 
 
@@ -81,6 +90,9 @@ class Reading(BaseModel):
         None, description="Whether the model cannot tell the two likeliest apart; null where no rule was chosen for it."
     )
     flags: Flags | None = Field(None, description="Operating points reached; null where the model has none.")
+    corrections: tuple[CorrectionCode, ...] = Field(
+        (), description="What was wrong with the way the film lay, and was set right before it was read."
+    )
     model: str = Field(description="The model that read the film, as name:version.")
 
     @property

@@ -32,6 +32,8 @@ def report(answer: Reading, radiograph: Radiograph, quality: Quality, day: date,
         share = getattr(answer.probabilities, condition.code)
         sheet.bar(condition.code, condition.colour, share, bold=condition.code == answer.finding)
     sheet.write(prevalence(answer.prevalence)[language], 21, SOFT, after=24)
+    for code in answer.corrections:
+        sheet.write(say(f"correction.{code}", language), 21, INK, after=8)
     sheet.write(say("notice", language), 25, INK, bold=True, after=12)
     if measure := quality.outside(answer.finding):
         sentence = say(f"quality.outside.{measure.condition}", language, films=measure.films)

@@ -39,7 +39,7 @@ def main() -> int:
             take(browser, options.url, films, options.to)
         else:
             bundle = open_bundle(Settings.from_environment().model)
-            command = serving.from_source(bundle.folder)
+            command = serving.from_source(serving.without_gate(bundle, Path(folder)))
             with serving.serving(command, Path(folder), LUNGCARE_EXAMPLES=str(films[0].parent.parent)) as server:
                 take(browser, server.url, films, options.to)
         browser.close()

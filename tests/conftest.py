@@ -88,6 +88,24 @@ def other_bundle_folder(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def gate_run(tmp_path_factory) -> Path:
+    """The run of a gate that was trained on drawn chests, hands, cats and pages."""
+    from tests import gated
+
+    return gated.train(tmp_path_factory.mktemp("gate"))
+
+
+@pytest.fixture(scope="session")
+def gated_folder(gate_run, tmp_path_factory) -> Path:
+    """bundle_folder's network behind that gate: phantom:0.0.3."""
+    from tests import gated
+
+    folder = make_bundle(tmp_path_factory.mktemp("gated") / NAME, version="0.0.3")
+    gated.put(gate_run, folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
 def reader(bundle_folder):
     """A Reader over bundle_folder with the settings as they are by default."""
     from lungcare.reader import Reader
@@ -115,4 +133,13 @@ def server(bundle_folder, tmp_path_factory):
         (folder / "examples" / look / "film.png").write_bytes(phantom.film(look, seed=9))
     examples = str(folder / "examples")
     with serving.serving(serving.from_source(bundle_folder), folder, LUNGCARE_EXAMPLES=examples) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def gated_server(gated_folder, tmp_path_factory):
+    """The service with gated_folder as its model."""
+    from tests import serving
+
+    with serving.serving(serving.from_source(gated_folder), tmp_path_factory.mktemp("gated-server")) as running:
         yield running

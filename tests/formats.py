@@ -7,6 +7,7 @@ import io
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 from PIL import Image
@@ -14,7 +15,7 @@ from pydicom import uid
 
 from lungcare.dicom import TRANSFER_SYNTAXES
 from lungcare.film import MAX_PIXELS, MIN_SIDE
-from lungcare.reading import STATUS_BY_CODE
+from lungcare.reading import STATUS_BY_CODE, CorrectionCode
 from lungcare.settings import Settings
 from lungcare.words import sentences
 from tests import phantom
@@ -298,6 +299,17 @@ QUALITY = [
     ("a film whose levels lie close together", "no_contrast"),
     ("a small film on an even page, or a page with a few words", "nearly_empty"),
 ]
+# What the gate's network refuses; tests/train/test_gate.py holds it to that, and docs/GATE.md says how well it does.
+KINDS = [
+    ("another part of the body, a scan, a photograph, a page, a drawing", "not_a_chest_film"),
+    ("a lateral film of the chest", "lateral_film"),
+    ("one lung, or half a film", "part_of_chest"),
+    ("several films on one page", "several_in_one"),
+    ("a film photographed from afar, at a slant or with reflections", "photograph_of_film"),
+    ("a film with black and white exchanged that cannot surely be set right", "inverted"),
+    ("a film upside down that cannot surely be set right", "upside_down"),
+    ("a film on its side that cannot surely be set right", "sideways"),
+]
 
 
 def _rare_tiff() -> bytearray:
@@ -367,8 +379,15 @@ def document() -> str:
         *(f"| {case.name} | {STATUS_BY_CODE[case.code]} | `{case.code}` | {_sentence(case)} |" for case in REFUSED),
         *(
             f"| {name} | {STATUS_BY_CODE[code]} | `{code}` | {sentences('en')[f'refusal.{code}.message']} |"
-            for name, code in QUALITY
+            for name, code in (*QUALITY, *KINDS)
         ),
+        "",
+        "A film that is inverted, upside down or on its side is set right where that is sure: its reading has the",
+        "`corrections` that were made, of "
+        + ", ".join(f"`{code}`" for code in get_args(CorrectionCode))
+        + ". A film behind no",
+        "gate (a model without `gate.keras`) is judged by its grey levels alone. How often the gate is right:",
+        "[GATE.md](GATE.md).",
         "",
         "Modality, body part and view are judged where they are among the terms that the standard defines; what is",
         "missing or written freely refuses nothing.",

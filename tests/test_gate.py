@@ -2,10 +2,13 @@ import numpy as np
 import pytest
 
 from lungcare import gate
+from lungcare.bundle import GateCard
 from lungcare.film import Radiograph
 from lungcare.reading import FilmError
 from tests import phantom
 
+KINDS = ("frontal", "not_a_chest_film", "part_of_chest")
+CARD = GateCard(size=96, kinds=KINDS, least_frontal=0.7, most_distance=2, sure=0.9)
 CHESTS = [phantom.chest(look, seed) for look in phantom.LOOKS for seed in range(3)]
 
 
@@ -35,7 +38,7 @@ FAULTS = {
 
 def code(pixels: np.ndarray) -> str | None:
     try:
-        gate.check(Radiograph(pixels.astype(np.float32)))
+        gate.check_quality(Radiograph(pixels.astype(np.float32)))
     except FilmError as error:
         return error.code
     return None
@@ -69,3 +72,68 @@ def test_a_refused_film_has_no_probabilities(reader):
     assert (answer.outcome, answer.code) == ("refused", "too_dark")
     assert "probabilities" not in answer.model_dump()
     assert reader.read(phantom.encode(0.1 * CHESTS[0]), "id").message == "Foto toraks ini hampir seluruhnya hitam."
+
+
+def told(frontal=0.98, part=0.01, turns=(0.97, 0.01, 0.01, 0.01), inverted=0.01, distance=1.0) -> list[float]:
+    """What a network says of one picture."""
+    return [frontal, 1 - frontal - part, part, *turns, inverted, distance]
+
+
+def gate_that_says(*rows: list[float]) -> gate.Gate:
+    """A gate whose network gives these answers one after the other."""
+    answers = iter(rows)
+    return gate.Gate(CARD, lambda films: np.array([next(answers)], np.float32))
+
+
+def test_a_film_that_lies_right_is_read_as_it_is():
+    film = Radiograph(CHESTS[0])
+    assert gate_that_says(told()).check(film) is film
+    assert gate_that_says(told(turns=(0.2, 0.7, 0.05, 0.05), inverted=0.8)).check(film) is film, "not sure enough"
+    assert gate.Gate().check(film) is film
+
+
+@pytest.mark.parametrize(
+    ("row", "code"),
+    [
+        (told(frontal=0.6, part=0.3), "part_of_chest"),
+        (told(frontal=0.1, part=0.2), "not_a_chest_film"),
+        (told(distance=2.5), "not_a_chest_film"),
+    ],
+)
+def test_what_is_no_chest_film_is_refused_by_the_likeliest_kind(row, code):
+    with pytest.raises(FilmError) as raised:
+        gate_that_says(row).check(Radiograph(CHESTS[0]))
+    assert raised.value.code == code
+
+
+@pytest.mark.parametrize(("quarters", "code"), [(1, "turned_left"), (2, "upside_down"), (3, "turned_right")])
+@pytest.mark.parametrize("is_inverted", [False, True])
+def test_a_film_that_lies_wrong_is_set_right(quarters, code, is_inverted):
+    turned = np.rot90(1 - CHESTS[0] if is_inverted else CHESTS[0], quarters)
+    turns = tuple(0.97 if quarters == q else 0.01 for q in range(4))
+    film = gate_that_says(told(turns=turns, inverted=0.99 if is_inverted else 0), told()).check(Radiograph(turned))
+    assert film.corrections == (("inverted",) if is_inverted else ()) + (code,)
+    assert np.allclose(film.pixels, CHESTS[0], atol=1e-6)
+    again = gate.righted(Radiograph(turned), film.corrections)
+    assert np.array_equal(again.pixels, film.pixels)
+
+
+@pytest.mark.parametrize(
+    ("rows", "code"),
+    [
+        ([told(turns=(0.02, 0.5, 0.03, 0.45)), told()], "sideways"),
+        ([told(turns=(0.02, 0.02, 0.95, 0.01)), told(turns=(0.02, 0.02, 0.95, 0.01))], "upside_down"),
+        ([told(inverted=0.95), told(inverted=0.95)], "inverted"),
+        ([told(inverted=0.95), told(frontal=0.2, part=0.1)], "not_a_chest_film"),
+    ],
+)
+def test_what_cannot_be_set_right_surely_is_refused(rows, code):
+    with pytest.raises(FilmError) as raised:
+        gate_that_says(*rows).check(Radiograph(CHESTS[0]))
+    assert raised.value.code == code
+
+
+def test_bad_grey_levels_come_before_everything():
+    with pytest.raises(FilmError) as raised:
+        gate_that_says(told()).check(Radiograph(0.1 * CHESTS[0]))
+    assert raised.value.code == "too_dark"

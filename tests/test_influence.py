@@ -19,7 +19,7 @@ def at(row: int, column: int, condition: int = 1) -> np.ndarray:
 
 def test_the_influence_of_all_places_adds_up_to_the_logits(bundle_folder, reader):
     network = Network(bundle_folder / "model.keras", SIZE)
-    films = np.stack([reader.prepare(phantom.film(look, 1)) for look in phantom.LOOKS])
+    films = np.stack([reader.prepare(phantom.film(look, 1)).pixels for look in phantom.LOOKS])
     seen = network.look(films)
     logits = seen.influence.sum(axis=(1, 2))
     difference = np.log(seen.probabilities) - logits

@@ -78,7 +78,7 @@ def _fault(data: Path, film: Film) -> str | None:
     """The code of the rule that refuses a film; None for one that is accepted."""
     try:
         radiograph = decode((data / film.file).read_bytes())
-        gate.check(radiograph)
+        gate.check_quality(radiograph)
     except FilmError as error:
         return error.code
     return None

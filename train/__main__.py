@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 DATA = Path("runs/data")
 LUNGS = Path("runs/lungs")
+GATE = Path("runs/gate")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -85,7 +86,8 @@ def _audit(options: argparse.Namespace) -> None:
 def _publish(options: argparse.Namespace) -> None:
     from train.publish import publish
 
-    bundle = publish(options.run, options.data, options.name or options.run.name, options.version)
+    name = options.name or options.run.name
+    bundle = publish(options.run, options.data, name, options.version, gate_run=options.gate)
     print(f"{bundle.card.tag} is published in {bundle.folder} and in the model store.")
 
 
@@ -93,6 +95,16 @@ def _quality(options: argparse.Namespace) -> None:
     from train.quality import as_text, measure
 
     print(as_text(measure(options.data)))
+
+
+def _gate(options: argparse.Namespace) -> None:
+    from train.gate import train_gate
+    from train.gate_page import as_text, write_gate
+
+    card = train_gate(options.data, options.run)
+    if options.record:
+        write_gate(card, options.record)
+    print(as_text(card))
 
 
 def _segment(options: argparse.Namespace) -> None:
@@ -167,7 +179,14 @@ def _parser() -> argparse.ArgumentParser:
     publish.add_argument("--data", type=Path, default=DATA, help="prepared films (default: %(default)s)")
     publish.add_argument("--name", help="name of the bundle, as in models/<name> (default: that of the run's folder)")
     publish.add_argument("--version", help="x.y.z (default: the next one when anything changed)")
+    publish.add_argument("--gate", type=Path, default=GATE, help="run of the gate; without it, the published one")
     publish.set_defaults(command=_publish)
+
+    gate = commands.add_parser("gate", help="train what tells frontal chest films from all else, and measure it")
+    gate.add_argument("--data", type=Path, default=DATA, help="prepared films (default: %(default)s)")
+    gate.add_argument("--run", type=Path, default=GATE, help="folder of this run (default: %(default)s)")
+    gate.add_argument("--record", type=Path, help="write the figures into this folder of documents, such as docs")
+    gate.set_defaults(command=_gate)
 
     segment = commands.add_parser("segment", help="train the small network that finds the lungs, and measure it")
     segment.add_argument("--data", type=Path, default=DATA, help="prepared films (default: %(default)s)")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from lungcare.bundle import (
     CARD,
+    GATE,
     MODELS,
     NETWORK,
     Bundle,
@@ -14,6 +15,7 @@ from lungcare.bundle import (
     Calibration,
     Card,
     Decisions,
+    GateCard,
     Input,
     record_of,
 )
@@ -34,6 +36,8 @@ from train.recipe import Recipe
 
 log = logging.getLogger(__name__)
 
+DEFAULT = "lungcare"
+GATE_CARD = "gate.json"
 LARGEST = 15_000_000
 PREPROCESSING = (
     "grey; 8 bits divided by 255, more bits stretched between their 0.5 and 99.5 percentiles; scaled by the longest "
@@ -45,9 +49,12 @@ DESCRIPTIONS = {
 }
 
 
-def publish(run: Path, prepared: Path, name: str, version: str | None, models: Path = MODELS) -> Bundle:
+def publish(
+    run: Path, prepared: Path, name: str, version: str | None, models: Path = MODELS, gate_run: Path | None = None
+) -> Bundle:
     """Make models/<name>/ from a run, put it into the model store, and write the README's figures anew.
 
+    gate_run: run of `python -m train gate`. Where there is none, a bundle keeps its gate, a new one gets the default's.
     version: x.y.z; without it that of the bundle when nothing changed, else the next one.
     The bundle and the store's entry are each whole or absent whenever this is killed; running it again completes them.
     Raises DataError when the run is not measured, or its network is too large.
@@ -66,15 +73,19 @@ def publish(run: Path, prepared: Path, name: str, version: str | None, models: P
     audits = read_audits(models.parent / "docs" / "results")
     _restore(models / name)
     before = _published(models / name)
-    card = _card(run, recipe, results, audits, name, version or (before.version if before else "1.0.0"))
+    gate = _gate(gate_run, models / name, models / DEFAULT)
+    card = _with_gate(
+        _card(run, recipe, results, audits, name, version or (before.version if before else "1.0.0")), gate
+    )
     if _changed(before, card):
-        card = _card(run, recipe, results, audits, name, version or (_next(before.version) if before else "1.0.0"))
+        version = version or (_next(before.version) if before else "1.0.0")
+        card = _with_gate(_card(run, recipe, results, audits, name, version), gate)
         if before and before.version == card.version:
             raise DataError(f"{before.tag} is published with another content. Give a new --version, or leave it to us.")
         external = _external(network, recipe, prepared, card)
         looks = 1 + (before.metrics.get("external", {}).get("looks", 0) if before else 0)
         card = card.model_copy(update={"metrics": card.metrics | {"external": external | {"looks": looks}}})
-        _replace_bundle(models / name, network, card)
+        _replace_bundle(models / name, {NETWORK: network} | ({GATE: gate} if gate else {}), card)
     bundle = Bundle(models / name)
     tag = import_bundle(bundle)
     log.info("%s is in the model store", tag)
@@ -115,6 +126,21 @@ def _card(run: Path, recipe: Recipe, results: dict, audits: list[dict], name: st
         metrics=results["parts"] | {name: results[name] for name in ("reference", "other")} | {"audit": audited},
         files={NETWORK: network},
     )
+
+
+def _gate(gate_run: Path | None, *bundles: Path) -> Path | None:
+    """The file of the gate to publish, with its card beside it: that of the run, else of the first bundle with one."""
+    found = (folder / GATE for folder in (gate_run, *bundles) if folder is not None)
+    return next((path for path in found if path.is_file()), None)
+
+
+def _with_gate(card: Card, gate: Path | None) -> Card:
+    """The card with what belongs to the gate: from the card of its run, or of the bundle in which it lies."""
+    if gate is None:
+        return card
+    told = gate.with_name(GATE_CARD)
+    of_gate = GateCard.model_validate_json(told.read_bytes()) if told.is_file() else Bundle(gate.parent).card.gate
+    return card.model_copy(update={"gate": of_gate, "files": card.files | {GATE: record_of(gate)}})
 
 
 def _changed(before: Card | None, card: Card) -> bool:
@@ -170,13 +196,14 @@ def _restore(folder: Path) -> None:
         old.rename(folder)
 
 
-def _replace_bundle(folder: Path, network: Path, card: Card) -> None:
+def _replace_bundle(folder: Path, files: dict[str, Path], card: Card) -> None:
     """Build the bundle beside its place, then move it in; in between there is none, never half of one."""
     unfinished, old = _beside(folder)
     for left in (unfinished, old):
         shutil.rmtree(left, ignore_errors=True)
     unfinished.mkdir(parents=True)
-    shutil.copyfile(network, unfinished / NETWORK)
+    for name, path in files.items():
+        shutil.copyfile(path, unfinished / name)
     (unfinished / CARD).write_text(card.model_dump_json(indent=1) + "\n")
     check_free(Bundle(unfinished))
     if folder.exists():

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lungcare.bundle import CARD, Bundle, BundleError
+from lungcare.bundle import CARD, GATE, Bundle, BundleError
 from lungcare.reader import Reader
 from lungcare.store import StoreError, stored_bundle
 from tests import phantom
@@ -15,7 +15,7 @@ from train.document import BEGIN, END
 from train.evaluate import as_text, evaluate
 from train.fit import fit
 from train.manifest import DataError
-from train.publish import publish
+from train.publish import DEFAULT, publish
 from train.recipe import read_recipe
 
 
@@ -110,6 +110,17 @@ def test_killed_publishing_is_completed_by_the_next(run, prepared, models, monke
     assert after.card.metrics["external"]["looks"] == 2
     assert stored_bundle(f"{name}:1.2.0").checksum == Bundle(models / name).checksum
     assert [path.name for path in models.iterdir()] == [name]
+
+
+def test_a_gate_is_published_stays_and_is_lent_to_other_bundles(run, prepared, models, gate_run):
+    assert publish(run, prepared, "phantoms-d", None, models).card.gate is None
+    gated = publish(run, prepared, DEFAULT, None, models, gate_run)
+    assert gated.gate.read_bytes() == (gate_run / GATE).read_bytes()
+    assert gated.card.gate.model_dump_json(indent=1) + "\n" == (gate_run / "gate.json").read_text()
+    again = publish(run, prepared, DEFAULT, None, models)
+    assert (again.checksum, again.card.version) == (gated.checksum, "1.0.0")
+    lent = publish(run, prepared, "phantoms-d", None, models)
+    assert (lent.card.version, lent.card.gate) == ("1.0.1", gated.card.gate)
 
 
 def test_what_was_not_measured_is_not_published(run, prepared, models, tmp_path):

@@ -72,9 +72,9 @@ class LungCare:
         return answer
 
     @bentoml.api(route=api.CLASSIFY)
-    def classify(self, film: Path, ctx: bentoml.Context) -> Reading:
-        """Read one film: the four probabilities, and the finding that has the highest."""
-        answer = self._read("classify", film, ctx)
+    def classify(self, film: Path, ctx: bentoml.Context, map: bool = False) -> Reading:
+        """Read one film: the four probabilities, and the finding that has the highest. map: whether to add the map."""
+        answer = self._read("classify", film, ctx, map)
         if isinstance(answer, Problem):
             ctx.response.status_code = answer.status
             ctx.response.headers["content-type"] = problem.MEDIA_TYPE
@@ -85,10 +85,21 @@ class LungCare:
         """Read several films: a reading or a problem for each, in their order."""
         return Batch(results=[self._read("classify_batch", film, ctx) for film in films], model=self.reader.tag)
 
-    def _read(self, door: str, film: Path, ctx: bentoml.Context) -> Reading | Problem:
+    def _read(self, door: str, film: Path, ctx: bentoml.Context, has_map: bool = False) -> Reading | Problem:
         language = preferred(ctx.request.headers.get("accept-language"))
-        answer = monitor.counted(door, lambda: self.reader.read_file(film, language))
-        return problem.refused(answer, settings.root_path) if isinstance(answer, Refusal) else answer
+        picture = None
+
+        def read() -> Reading | Refusal:
+            nonlocal picture
+            if not has_map:
+                return self.reader.read_file(film, language)
+            answer, picture = self.reader.read_with_map(film.read_bytes(), language)
+            return answer
+
+        answer = monitor.counted(door, read)
+        if isinstance(answer, Refusal):
+            return problem.refused(answer, settings.root_path)
+        return api.mapped(answer, picture) if has_map else answer
 
 
 LungCare.guard(settings, arguments.model)

@@ -1,5 +1,6 @@
 """The HTTP interface: its routes, their fields, and what they answer beside readings."""
 
+import base64
 from pathlib import Path
 from typing import Literal
 
@@ -38,6 +39,15 @@ class Batch(BaseModel):
     model: str = Field(description="The model that read the films, as name:version.")
 
 
+class MappedReading(Reading):
+    """A film that was read, with where the network looked."""
+
+    map: str | None = Field(
+        description="Where the network looked for its finding: a PNG in base64, of the film's proportions, to lay over "
+        "it. No location of disease. Null where the model has no such map."
+    )
+
+
 class ConditionText(BaseModel):
     """One of the conditions that are told apart."""
 
@@ -67,6 +77,12 @@ class Failure(BaseModel):
     message: str = Field(description="What happened, in one sentence.")
     advice: str = Field(description="What to do, in one sentence.")
     request_id: str = Field(description="Names this request in the log of the service.")
+
+
+def mapped(answer: Reading, picture: bytes | None) -> MappedReading:
+    """A reading with its map. picture: a PNG, if there is one."""
+    shown = base64.b64encode(picture).decode() if picture else None
+    return MappedReading(**dict(answer), map=shown)
 
 
 def conditions(language: str) -> ConditionTexts:

@@ -49,7 +49,7 @@ def guarded(app: ASGIApp, settings: Settings, model: str) -> ASGIApp:
     access = Access(app, settings.keys, rates, api.PAGE, (api.MODEL,), settings.page_open)
     workload = Workload(access.reads, settings.max_concurrency, settings.timeout)
     forms = {
-        api.CLASSIFY: FilmForm(api.FIELD, 1, settings.max_bytes + FORM_BYTES),
+        api.CLASSIFY: FilmForm(api.FIELD, 1, settings.max_bytes + FORM_BYTES, flags=(api.MAP,)),
         api.CLASSIFY_BATCH: FilmForm(
             api.FILMS, api.MOST_FILMS, settings.max_batch_bytes + FORM_BYTES, too_large="request_too_large"
         ),

@@ -20,7 +20,7 @@ FILMS = Counter(
     "Films, by what came of them; the code is that of a refusal.",
     ("door", "outcome", "code", "model"),
 )
-FINDINGS = Counter("lungcare_findings", "Films that were read, by finding.", ("finding", "model"))
+FINDINGS = Counter("lungcare_findings", "Films that were read, by finding.", ("finding", "uncertain", "model"))
 PROBABILITY = Histogram(
     "lungcare_probability", "Probability of each condition.", ("condition", "model"), buckets=_SHARES
 )
@@ -62,6 +62,6 @@ def _count(door: str, answer: Reading | Refusal, own: trace.Trace) -> None:
     if "brightness" in own.notes:
         BRIGHTNESS.observe(own.notes["brightness"])
     if isinstance(answer, Reading):
-        FINDINGS.labels(answer.finding, answer.model).inc()
+        FINDINGS.labels(answer.finding, str(answer.uncertain).lower(), answer.model).inc()
         for condition in CODES:
             PROBABILITY.labels(condition, answer.model).observe(getattr(answer.probabilities, condition))

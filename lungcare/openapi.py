@@ -10,14 +10,14 @@ from pydantic.json_schema import models_json_schema
 
 from lungcare import __version__, api
 from lungcare.access import HEALTH
-from lungcare.api import Batch, ConditionTexts
+from lungcare.api import Batch, ConditionTexts, MappedReading
 from lungcare.bundle import Card
 from lungcare.problem import MEDIA_TYPE, STATUS_BY_CODE, Problem
 from lungcare.reading import Reading
 from lungcare.settings import Settings
 from lungcare.words import LANGUAGES, sentences
 
-_SCHEMAS = (Reading, Problem, Batch, ConditionTexts, Card)
+_SCHEMAS = (Reading, MappedReading, Problem, Batch, ConditionTexts, Card)
 _DESCRIPTION = (
     "Reads frontal chest films: how likely normal, pneumonia, tuberculosis and pneumothorax are. No diagnosis."
 )
@@ -95,8 +95,9 @@ def _paths(settings: Settings) -> dict[str, Any]:
                 "declared type. The same film always gets the same answer, and nothing of it is kept.",
                 Reading,
                 reading_problems,
-                body=_form(api.FIELD, film),
+                body=_form(api.FIELD, film, {api.MAP: {"type": "boolean", "default": False}}),
                 example=_READING,
+                other=MappedReading,
             )
         },
         api.CLASSIFY_BATCH: {
@@ -140,8 +141,11 @@ def _operation(
     body: dict[str, Any] | None = None,
     example: Any = None,
     also: dict[str, Any] | None = None,
+    other: type[BaseModel] | None = None,
 ) -> dict[str, Any]:
-    content = {"schema": {"$ref": f"#/components/schemas/{model.__name__}"}}
+    content: dict[str, Any] = {"schema": _reference(model)}
+    if other is not None:
+        content["schema"] = {"anyOf": [_reference(model), _reference(other)]}
     if example is not None:
         content["example"] = example
     operation: dict[str, Any] = {
@@ -180,8 +184,12 @@ def _probe(name: str, summary: str, problems: tuple[int, ...]) -> dict[str, Any]
     return operation
 
 
-def _form(field: str, schema: dict[str, Any]) -> dict[str, Any]:
-    form = {"type": "object", "required": [field], "properties": {field: schema}}
+def _reference(model: type[BaseModel]) -> dict[str, str]:
+    return {"$ref": f"#/components/schemas/{model.__name__}"}
+
+
+def _form(field: str, schema: dict[str, Any], others: dict[str, Any] | None = None) -> dict[str, Any]:
+    form = {"type": "object", "required": [field], "properties": {field: schema, **(others or {})}}
     return {"required": True, "content": {"multipart/form-data": {"schema": form}}}
 
 
@@ -251,9 +259,9 @@ def _route(path: str, method: str, operation: dict[str, Any]) -> str:
 def _types(answer: dict[str, Any]) -> str:
     parts = []
     for media_type, content in answer.get("content", {}).items():
-        name = content["schema"].get("$ref", "").rpartition("/")[2]
-        link = f' <a href="#schema-{name}">{name}</a>' if name and name != "Card" else f" {name}"
-        parts.append(f"<code>{media_type}</code>{link}")
+        schema = content["schema"]
+        linked = _kind(schema) if "anyOf" in schema or "$ref" in schema else ""
+        parts.append(f"<code>{media_type}</code> {linked}")
     return "<br>".join(parts)
 
 
@@ -274,7 +282,7 @@ def _kind(schema: dict[str, Any]) -> str:
     """The type of a field, in words."""
     if "$ref" in schema:
         name = schema["$ref"].rpartition("/")[2]
-        return f'<a href="#schema-{name}">{name}</a>'
+        return name if name == "Card" else f'<a href="#schema-{name}">{name}</a>'
     if "anyOf" in schema:
         return " or ".join(_kind(part) for part in schema["anyOf"])
     if "const" in schema:

@@ -126,7 +126,7 @@ def contract() -> JSONResponse:
 @web.get(api.HELP)
 def docs(request: Request) -> HTMLResponse:
     """The contract, for people."""
-    origin = str(request.base_url).rstrip("/") + settings.root_path
+    origin = str(request.base_url).rstrip("/")
     return HTMLResponse(openapi.help_page(settings, arguments.model, origin))
 
 

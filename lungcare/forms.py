@@ -171,8 +171,8 @@ async def _films(form: FilmForm, parsed: FormData) -> list[bytes]:
 
 def _flags(form: FilmForm, parsed: FormData) -> dict[str, str]:
     flags = {}
-    for name in form.flags:
-        value = parsed.get(name, "")
+    for name in set(form.flags) & set(parsed):
+        value = parsed[name]
         if not isinstance(value, str) or value.lower() not in _FLAGS:
             raise RequestError("wrong_value", field=name)
         flags[name] = _FLAGS[value.lower()]

@@ -55,7 +55,8 @@ def guarded(app: ASGIApp, settings: Settings, model: str) -> ASGIApp:
         ),
     }
     other = FilmForm(api.FIELD, 1, settings.max_bytes + FORM_BYTES)
-    access.app = workload.places(Forms(workload.deadline(app), forms, other, settings.timeout, rates))
+    routes = _with_prefix(app, settings.root_path)
+    access.app = workload.places(Forms(workload.deadline(routes), forms, other, settings.timeout, rates))
     inner: ASGIApp = Problems(access, model, settings.root_path, 4 * other.max_bytes)
     if settings.cors_origins:
         inner = CORSMiddleware(
@@ -104,11 +105,11 @@ class Guard:
                 self._log(scope, status, time.perf_counter() - start, trace)
 
     def _without_prefix(self, scope: Scope) -> Scope:
-        """The request as routes know it, whether the proxy took its prefix off or not."""
+        """The request as all guards know it, whether the proxy took its prefix off or not."""
         path, prefix = scope["path"], self.prefix
         if prefix and (path == prefix or path.startswith(f"{prefix}/")):
             path = path.removeprefix(prefix) or "/"
-        return {**scope, "path": path, "raw_path": path.encode(), "root_path": ""}
+        return {**scope, "path": path}
 
     def _set_headers(self, headers: MutableHeaders, trace: Trace) -> None:
         for name, value in SECURITY_HEADERS.items():
@@ -118,7 +119,7 @@ class Guard:
             for name in _OF_CORS:
                 del headers[name]
         location = headers.get("location", "")
-        if self.prefix and location.startswith("/"):
+        if self.prefix and location.startswith("/") and not location.startswith(f"{self.prefix}/"):
             headers["location"] = self.prefix + location
 
     def _log(self, scope: Scope, status: int, seconds: float, trace: Trace) -> None:
@@ -187,6 +188,16 @@ class Problems:
             logger.exception("A request failed")
             if not is_answered:
                 await answer(problem.of_status(500, language, self.model, self.prefix))
+
+
+def _with_prefix(app: ASGIApp, prefix: str) -> ASGIApp:
+    """An app that is told the prefix as the ASGI standard says: in the path, and as root_path."""
+
+    async def told(scope: Scope, receive: Receive, send: Send) -> None:
+        path = prefix + scope["path"]
+        await app({**scope, "path": path, "raw_path": path.encode(), "root_path": prefix}, receive, send)
+
+    return told
 
 
 def _request_id(headers: Headers) -> str:

@@ -96,6 +96,15 @@ def test_the_route_gets_the_film_alone():
     assert client().post("/classify", files=files, data={"note": "x"}).json() == [["film", "bytes"]]
 
 
+def test_a_flag_is_handed_on_as_true_or_false():
+    async def route(request: Request) -> JSONResponse:
+        return JSONResponse((await request.form()).get("map"))
+
+    for sent, expected in (("true", "true"), ("1", "true"), ("False", "false"), ("", "false")):
+        assert client(route).post("/classify", files=FILM, data={"map": sent}).json() == expected
+    assert_problem(client(route).post("/classify", files=FILM, data={"map": "x"}), 400, "wrong_value")
+
+
 def test_the_batch_gets_its_films_in_order():
     films = [("films", (f"{number}.png", str(number).encode())) for number in range(32)]
     assert client().post("/classify_batch", files=films).json() == [["films", str(number)] for number in range(32)]
@@ -293,7 +302,7 @@ def test_an_answer_that_is_under_way_is_never_replaced():
 @pytest.mark.parametrize("path", ["/lungcare/where", "/where"])
 def test_a_prefix_is_taken_off_whether_the_proxy_does_or_not(path):
     behind = client(root_path="/lungcare")
-    assert behind.get(path).json()[0] == "/where"
+    assert behind.get(path).json()[0] == "/lungcare/where"
     assert behind.get("/lungcare").headers["location"] == "/lungcare/ui"
     assert behind.get("/nowhere").json()["type"] == "/lungcare/docs#not_found"
     assert_problem(behind.get("/lungcarewhere"), 404, "not_found")

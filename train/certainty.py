@@ -5,7 +5,7 @@ import numpy as np
 from lungcare.bundle import Certainty
 from lungcare.certainty import SCORES
 from train.measure import Readings, accuracy, with_interval
-from train.operate import wilson_lower
+from train.operate import rounded_down, wilson_lower
 
 # What the certain films are to reach, and the least share of films that is to stay certain.
 ACCURACY = 0.96
@@ -28,7 +28,7 @@ def choose_certainty(readings: Readings) -> Certainty:
     many = np.flatnonzero(wilson_lower(count, len(order)) >= COVERAGE)
     enough = many[lower[many] >= ACCURACY]
     last = enough[-1] if len(enough) else many[0] if len(many) else len(order) - 1
-    return Certainty(score=name, least=float(np.floor(scores[order[last]] * 1e6) / 1e6))
+    return Certainty(score=name, least=rounded_down(scores[order[last]]))
 
 
 def measure_certainty(readings: Readings, rule: Certainty) -> dict:

@@ -1,5 +1,6 @@
 """Operating points: thresholds chosen on the validation part, and what they reach on other films."""
 
+import math
 from functools import partial
 
 import numpy as np
@@ -19,13 +20,14 @@ def choose_points(readings: Readings) -> dict[str, Points]:
 
     screening: the highest threshold of which the sensitivity is at least 0.90 with its lower bound (Wilson 1927, one
     side, 95 %), so that it holds on other films too. balanced: the threshold of the largest sensitivity + specificity
-    (Youden 1950).
+    (Youden 1950). Screening is never above balanced, so that it misses no film which that one finds.
     """
     points = {}
     for index, code in enumerate(CODES):
         share, has = readings.probabilities[:, index], readings.labels == index
         screening = _highest_with(np.sort(share[has])[::-1], SENSITIVITY)
-        points[code] = Points(screening=Point(threshold=screening), balanced=Point(threshold=_youden(share, has)))
+        balanced = _youden(share, has)
+        points[code] = Points(screening=Point(threshold=min(screening, balanced)), balanced=Point(threshold=balanced))
     return points
 
 
@@ -72,7 +74,7 @@ def _highest_with(falling: np.ndarray, sensitivity: float) -> float:
         return 1.0
     count = np.arange(1, len(falling) + 1)
     enough = np.flatnonzero(wilson_lower(count, len(falling)) >= sensitivity)
-    return _below(falling[enough[0]] if len(enough) else falling[-1])
+    return rounded_down(falling[enough[0]] if len(enough) else falling[-1])
 
 
 def wilson_lower(count: np.ndarray, total: np.ndarray | int) -> np.ndarray:
@@ -87,9 +89,9 @@ def _youden(share: np.ndarray, has: np.ndarray) -> float:
     order = np.argsort(-share)
     sensitivity = np.cumsum(has[order]) / max(has.sum(), 1)
     false_alarms = np.cumsum(~has[order]) / max((~has).sum(), 1)
-    return _below(share[order][np.argmax(sensitivity - false_alarms)])
+    return rounded_down(share[order][np.argmax(sensitivity - false_alarms)])
 
 
-def _below(threshold: float) -> float:
-    """Rounded down, so that the film whose probability it was still reaches it."""
-    return float(np.floor(threshold * 1e6) / 1e6)
+def rounded_down(limit: float) -> float:
+    """To six digits, so that the film whose score it was still reaches it."""
+    return math.floor(float(limit) * 1e6) / 1e6

@@ -33,6 +33,12 @@ def test_the_threshold_is_the_highest_that_is_sensitive_enough():
             assert (wilson_lower(np.array([found]), len(share))[0] >= SENSITIVITY) == is_enough, code
 
 
+def test_screening_misses_nothing_that_balanced_finds():
+    for skill in (1.5, 6):
+        for own in choose_points(readings(600, skill=skill)).values():
+            assert own.screening.threshold <= own.balanced.threshold
+
+
 def test_sensitivity_and_specificity_by_hand():
     some = readings(40)
     points = choose_points(some)

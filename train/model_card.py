@@ -25,7 +25,10 @@ PARTS = {
 }
 CHANGES = {
     "whole": ("as it is", ""),
-    "lungs_blanked": ("lungs blanked", "What can be told without any lung: all of it above chance is shortcut."),
+    "lungs_blanked": (
+        "lungs blanked",
+        "What can be told without any lung but its outline, which stays: above chance mostly shortcut.",
+    ),
     "only_lungs": ("only the lungs", "What is left when all outside the lungs is gone."),
     "corners_masked": ("corners boxed, where letters stand", "What falls here was read from letters and marks."),
     "only_borders": ("only the outer frame", "The frame shows arms, letters and collimation: no lung disease."),
@@ -349,7 +352,8 @@ def draw(card: Card, audits: list[dict], folder: Path) -> None:
             told = [audit["changes"].get(name, {}).get("balanced_accuracy") for name in names]
             values = [cell["value"] if cell else 0 for cell in told]
             errors = [
-                [cell[a] - cell[b] if cell else 0 for cell in told] for a, b in (("value", "low"), ("high", "value"))
+                [max(0, cell[a] - cell[b]) if cell else 0 for cell in told]
+                for a, b in (("value", "low"), ("high", "value"))
             ]
             left = [number + (place - (len(shown) - 1) / 2) * width for number in range(len(names))]
             axis.bar(left, values, width, yerr=errors, capsize=2, label=audit["name"])

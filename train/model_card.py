@@ -222,6 +222,7 @@ def _certainty(card: Card) -> str:
         f"A reading is uncertain where its {rule.score} of the calibrated probabilities is below {rule.least:.3f}. "
         "Score and limit were chosen on the validation part.\n\n"
         + _table(["films", "share that is certain", "accuracy of the certain", "accuracy of the uncertain"], rows)
+        + "\n\n![How often the finding is right among the surest films](images/certainty.png)"
     )
 
 

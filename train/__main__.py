@@ -115,6 +115,12 @@ def _segment(options: argparse.Namespace) -> None:
         print(f"Dice, {name}: {dice['mean']:.3f}, lowest tenth {dice['lowest_tenth']:.3f}, {dice['films']} films")
 
 
+def _blend(options: argparse.Namespace) -> None:
+    from train.blend import blend
+
+    blend(options.run, options.start, options.share, options.out)
+
+
 def _experiments(options: argparse.Namespace) -> None:
     from train.experiments import experiments
 
@@ -195,6 +201,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     segment.add_argument("--epochs", type=int, default=80)
     segment.set_defaults(command=_segment)
+
+    blend = commands.add_parser("blend", help="average the weights of a run with those that it went on from")
+    blend.add_argument("--run", type=Path, required=True)
+    blend.add_argument("--start", type=Path, required=True, help="the network (.keras) that the run went on from")
+    blend.add_argument("--share", type=float, default=0.35, help="share of the start (default: %(default)s)")
+    blend.add_argument("--out", type=Path, required=True, help="folder of the new run")
+    blend.set_defaults(command=_blend)
 
     experiments = commands.add_parser("experiments", help="run a table of the thesis again, cell by cell")
     experiments.add_argument("table", choices=("depth", "tuning"))

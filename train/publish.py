@@ -120,6 +120,7 @@ def _card(run: Path, recipe: Recipe, results: dict, audits: list[dict], name: st
             "commit": described["commit"],
             "backend": described["backend"],
             "started": described["started"],
+            "blend": described.get("blend"),
             "compacted": results["compacted"],
         },
         data={"split": described["split"], "training_films": described["films"]},

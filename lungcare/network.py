@@ -70,7 +70,6 @@ class Network:
         self._call = tf.function(_looking(model), input_signature=[tf.TensorSpec(model.input_shape, tf.float32)])
         self(np.zeros((1, size, size, 1), np.float32))
 
-    @stage("network")
     def __call__(self, films: np.ndarray) -> np.ndarray:
         """Probabilities of the conditions, in their order.
 
@@ -78,6 +77,7 @@ class Network:
         """
         return self.look(films).probabilities
 
+    @stage("network")
     def look(self, films: np.ndarray) -> Seen:
         """Probabilities, features and influence in one pass. films: as for a call."""
         seen = {name: value.numpy() for name, value in self._call(films).items()}

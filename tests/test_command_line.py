@@ -84,7 +84,7 @@ def test_classify_json(capsys, film, tmp_path, reader):
     assert main(["classify", "--json", *names]) == 1
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [line["file"] for line in lines] == names
-    assert lines[0] == {"file": names[0], **reader.read_file(film).model_dump()}
+    assert lines[0] == {"file": names[0], **reader.read_file(film).model_dump(mode="json")}
     assert [line.get("code") for line in lines] == [None, "unsupported_format", "unreadable_file"]
 
 

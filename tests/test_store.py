@@ -28,6 +28,7 @@ def make(bundle_folder, tmp_path, request):
     def make(**changes) -> Bundle:
         folder = shutil.copytree(bundle_folder, tmp_path / str(len(list(tmp_path.iterdir()))))
         card = json.loads((folder / "card.json").read_text()) | {"name": name} | changes
+        card["decisions"]["model"] = f"{card['name']}:{card['version']}"
         (folder / "card.json").write_text(json.dumps(card))
         return Bundle(folder)
 

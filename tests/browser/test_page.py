@@ -131,7 +131,7 @@ def test_several_films_give_a_table_and_a_csv(open_page, reader, film, tmp_path)
     page.get_by_role("button", name="b, c.png").click()
     assert shown(page)
     page.get_by_role("link", name="Back to the table").click()
-    assert page.get_by_role("button", name="a.png").is_visible()
+    page.get_by_role("button", name="a.png").wait_for(state="visible")
 
 
 def test_names_of_files_stay_in_the_browser(open_page, film):

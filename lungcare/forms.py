@@ -86,7 +86,7 @@ class Forms:
 
         try:
             await self.app(scope, body.receive, wrapped)
-        except Exception:
+        except Exception:  # whatever the app makes of a body that was cut off; anything else goes on
             if is_answering or not body.is_too_large:
                 raise
         if body.is_too_large and not is_answering:

@@ -184,7 +184,7 @@ class Problems:
             if not is_answered:
                 await body.drain()
                 await answer(problem.problem(error, language, self.model, self.prefix), error.headers)
-        except Exception:
+        except Exception:  # the last door: the cause into the log, no stack trace to the sender
             logger.exception("A request failed")
             if not is_answered:
                 await answer(problem.of_status(500, language, self.model, self.prefix))

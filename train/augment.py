@@ -31,26 +31,89 @@ class Geometry:
 
 
 MARGIN = (1.05, 1.4)
+# How far transplanted lungs reach beyond what was found, and how softly they end, in shares of the side.
+RIM, FEATHER = 0.03, 0.015
 
 
 def move(
     film: np.ndarray, size: int, geometry: Geometry, rng: np.random.Generator, lungs: Box | None = None
 ) -> np.ndarray:
     """Square film of any side -> uint8 (size, size), moved at random within `geometry`, one interpolation in all."""
+    return _warp(film, placement(film.shape[0], size, geometry, rng, lungs), size)
+
+
+def placement(
+    side: int, size: int, geometry: Geometry, rng: np.random.Generator, lungs: Box | None = None
+) -> np.ndarray:
+    """Where a film of `side` px goes on a square of `size` px, at random within `geometry`: affine (2, 3)."""
     angle = np.deg2rad(rng.uniform(-1, 1) * geometry.rotation)
     zoom = np.exp(rng.uniform(-1, 1) * np.log1p(geometry.zoom))
     stretch = np.exp(rng.uniform(-0.5, 0.5) * np.log1p(geometry.stretch))
     shift = rng.uniform(-1, 1, 2) * geometry.shift * size
     mirror = -1 if rng.random() < geometry.flip else 1
-    side, centre = film.shape[0], np.full(2, (film.shape[0] - 1) / 2)
+    shown, centre = side, np.full(2, (side - 1) / 2)
     if geometry.lungs and rng.random() < geometry.lungs and lungs is not None:
-        centre = np.array([lungs.left + lungs.right, lungs.top + lungs.bottom]) / 2 * film.shape[0] - 0.5
-        side = max(lungs.right - lungs.left, lungs.bottom - lungs.top) * rng.uniform(*MARGIN) * film.shape[0]
-    scale = size / side
+        centre, extent = _middle_and_extent(lungs, side)
+        shown = extent.max() * rng.uniform(*MARGIN)
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-    matrix = turn @ np.diag([mirror * stretch, 1 / stretch]) * zoom * scale
-    offset = (size - 1) / 2 + shift - matrix @ centre
-    return cv2.warpAffine(film, np.column_stack([matrix, offset]), (size, size), flags=cv2.INTER_LINEAR)
+    matrix = turn @ np.diag([mirror * stretch, 1 / stretch]) * zoom * size / shown
+    return np.column_stack([matrix, (size - 1) / 2 + shift - matrix @ centre])
+
+
+@dataclass(frozen=True)
+class Chest:
+    """A film and its lungs. film: uint8 (side, side). mask: uint8 (128, 128), 1 where it is lung. box: around them."""
+
+    film: np.ndarray
+    mask: np.ndarray
+    box: Box
+
+
+def transplant(lungs: Chest, body: Chest | None, size: int, geometry: Geometry, rng: np.random.Generator) -> np.ndarray:
+    """The lungs of one film in the body of another, or on even grey: what lies around the lungs shall mean nothing.
+
+    Stretched so that their boxes meet, with the grey levels of the lungs drawn towards those that they cover.
+    Returns uint8 (size, size), moved as by `move`. After Xiao et al., Noise or Signal (ICLR 2021).
+    """
+    ground = lungs if body is None else body
+    there = placement(ground.film.shape[0], size, geometry, rng, ground.box)
+    (middle, extent), (target, target_extent) = (
+        _middle_and_extent(chest.box, chest.film.shape[0]) for chest in (lungs, ground)
+    )
+    scale = np.diag(target_extent / extent)
+    here = np.column_stack([there[:, :2] @ scale, there[:, :2] @ (target - scale @ middle) + there[:, 2]])
+
+    film = _warp(lungs.film, here, size).astype(np.float32)
+    own = _warp(cv2.resize(lungs.mask * 255, lungs.film.shape), here, size)
+    if body is None:
+        covered, behind = own, np.full_like(film, _level(rng))
+    else:
+        covered = np.maximum(own, _warp(cv2.resize(body.mask * 255, body.film.shape), there, size))
+        behind = _warp(body.film, there, size).astype(np.float32)
+        inside = covered > 127
+        if inside.any():
+            film = _towards(film, behind, inside, rng.uniform(0, 0.8))
+    rim = 2 * round(RIM * size) + 1
+    wide = cv2.dilate(covered, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (rim, rim)))
+    share = cv2.GaussianBlur(wide.astype(np.float32) / 255, (0, 0), FEATHER * size)
+    return np.clip(share * film + (1 - share) * behind + 0.5, 0, 255).astype(np.uint8)
+
+
+def _towards(film: np.ndarray, other: np.ndarray, inside: np.ndarray, share: float) -> np.ndarray:
+    """Mean and deviation of a film's grey levels `inside`, moved by `share` to those of another film."""
+    (mean, deviation), (its_mean, its_deviation) = ((f[inside].mean(), f[inside].std() + 1) for f in (film, other))
+    gain = (its_deviation / deviation) ** share
+    return (film - mean) * gain + mean + share * (its_mean - mean)
+
+
+def _warp(film: np.ndarray, matrix: np.ndarray, size: int) -> np.ndarray:
+    return cv2.warpAffine(film, matrix, (size, size), flags=cv2.INTER_LINEAR)
+
+
+def _middle_and_extent(box: Box, side: int) -> tuple[np.ndarray, np.ndarray]:
+    """Middle and extent of a box on a film of `side` px, both (x, y) in pixels."""
+    middle = np.array([box.left + box.right, box.top + box.bottom]) / 2 * side - 0.5
+    return middle, np.array([box.right - box.left, box.bottom - box.top]) * side
 
 
 def resample(film: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -1,30 +1,30 @@
 """The batches of a training run: which film, moved and degraded how."""
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import cv2
 import numpy as np
 
 from lungcare.conditions import CODES
-from lungcare.lungs import Box
-from train.augment import borrow_grain, borrow_tone, degrade, move
+from train.augment import Chest, borrow_grain, borrow_tone, degrade, move, transplant
+from train.pack import PackedLungs
 from train.recipe import Recipe
 from train.split import Placed
+
+# Share of the transplanted lungs that get no body.
+ALONE = 0.2
 
 
 class Feed:
     """Batches of one epoch after the other; the same seed and epoch give the same batches.
 
-    pack: uint8 (films, side, side), memory-mapped. rows: row of each film in the pack. lungs: box around the lungs of
-    each row, None where none were found.
+    pack: uint8 (films, side, side), memory-mapped. rows: row of each film in the pack. lungs: those of the pack.
     A batch is float32 (batch, size, size, 1) of grey levels 0 to 255, and one-hot float32 (batch, 4).
     """
 
-    def __init__(
-        self, recipe: Recipe, films: list[Placed], pack: np.ndarray, rows: np.ndarray, lungs: Sequence[Box | None]
-    ):
+    def __init__(self, recipe: Recipe, films: list[Placed], pack: np.ndarray, rows: np.ndarray, lungs: PackedLungs):
         self.recipe, self.pack, self.rows, self.lungs = recipe, pack, rows, lungs
         self.labels = np.array([CODES.index(p.film.label) for p in films])
         self.chances = chances(films, recipe)
@@ -62,16 +62,35 @@ class Feed:
         draw = [recipe.seed, 1, number] if recipe.copies else [recipe.seed, 2, self.epoch, place]
         rng = np.random.default_rng(draw)
         row = self.rows[number % len(self.rows)]
-        film = move(self.pack[row], size, recipe.geometry, rng, self.lungs[row])
+        film = self._placed(row, size, rng)
         if recipe.borrow:
             film = self._borrow(film, rng)
         return degrade(film, recipe.augmentation, rng)
+
+    def _placed(self, row: int, size: int, rng: np.random.Generator) -> np.ndarray:
+        """The film moved, or its lungs moved in the body of another one or in nothing."""
+        geometry = self.recipe.geometry
+        box = self.lungs.box(row)
+        if self.recipe.transplant and rng.random() < self.recipe.transplant and box is not None:
+            lungs = Chest(self.pack[row], self.lungs.mask(row), box)
+            if rng.random() < ALONE:
+                return transplant(lungs, None, size, geometry, rng)
+            other = self._another(rng)
+            other_box = self.lungs.box(other)
+            if other_box is not None:
+                body = Chest(self.pack[other], self.lungs.mask(other), other_box)
+                return transplant(lungs, body, size, geometry, rng)
+        return move(self.pack[row], size, geometry, rng, box)
+
+    def _another(self, rng: np.random.Generator) -> int:
+        """Row of a film drawn as the films of an epoch are."""
+        return int(self.rows[rng.choice(len(self.rows), p=self.chances)])
 
     def _borrow(self, film: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Give the film the grey levels, and the grain, of films of other classes and sources, by chance."""
         for borrowed in (borrow_tone, borrow_grain):
             if rng.random() < self.recipe.borrow:
-                other = self.pack[self.rows[rng.choice(len(self.rows), p=self.chances)]]
+                other = self.pack[self._another(rng)]
                 film = borrowed(film, cv2.resize(other, film.shape, interpolation=cv2.INTER_AREA), rng.uniform(0.3, 1))
         return film
 

@@ -50,7 +50,7 @@ def fit(recipe: Recipe, prepared: Path, run: Path, resume: bool = False) -> None
     keras.utils.set_random_seed(recipe.seed)
     pack, rows = open_pack(prepared)
     lungs = open_lungs(prepared, len(pack))
-    if recipe.geometry.lungs and not any(lungs):
+    if (recipe.geometry.lungs or recipe.transplant) and not lungs:
         raise DataError(f"The recipe wants the lungs of the films in {prepared}. Run `python -m train segment` first.")
     feed = Feed(recipe, films, pack, np.array([rows[p.film.file] for p in films]), lungs)
     network = _network(recipe, run, len(feed))

@@ -2,8 +2,8 @@
 
 import hashlib
 import json
+from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import astuple
 from functools import partial
 from pathlib import Path
 
@@ -12,7 +12,8 @@ from PIL import Image
 from tqdm import tqdm
 
 from lungcare.film import decode, square
-from lungcare.lungs import Box
+from lungcare.lungs import SIDE as LUNGS_SIDE
+from lungcare.lungs import Box, box_of
 from lungcare.reading import FilmError
 from train.duplicates import SIDE
 from train.manifest import Film
@@ -53,17 +54,43 @@ def open_pack(folder: Path) -> tuple[np.ndarray, dict[str, int]]:
     return np.load(folder / "films.npy", mmap_mode="r"), {name: row for row, name in enumerate(names)}
 
 
-def write_lungs(folder: Path, boxes: list[Box | None]) -> None:
-    """Keep where the lungs lie on each packed film."""
-    sides = [astuple(box) if box else (np.nan,) * 4 for box in boxes]
-    np.save(folder / LUNGS, np.array(sides, np.float32))
+class PackedLungs:
+    """Where the lungs lie on each packed film. packed: uint8 (films, 128, 16), eight pixels a byte."""
+
+    def __init__(self, packed: np.ndarray):
+        self.packed = packed
+
+    @classmethod
+    def none(cls, count: int) -> "PackedLungs":
+        """Of `count` films on which nobody has looked for the lungs."""
+        return cls(np.zeros((count, LUNGS_SIDE, LUNGS_SIDE // 8), np.uint8))
+
+    @classmethod
+    def of(cls, lungs: Iterable[np.ndarray]) -> "PackedLungs":
+        """Of the probabilities to be lung, float (128, 128) for each film."""
+        return cls(np.stack([np.packbits(film > 0.5, axis=1) for film in lungs]))
+
+    def save(self, folder: Path) -> None:
+        """Keep them beside the packed films."""
+        np.save(folder / LUNGS, self.packed)
+
+    def __bool__(self) -> bool:
+        return bool(self.packed.any())
+
+    def mask(self, row: int) -> np.ndarray:
+        """uint8 (128, 128), 1 where the film of this row is lung."""
+        return np.unpackbits(self.packed[row], axis=1)
+
+    def box(self, row: int) -> Box | None:
+        """The box around them; None where they were not found."""
+        return box_of(self.mask(row))
 
 
-def open_lungs(folder: Path, count: int) -> list[Box | None]:
-    """Where the lungs lie on each of the `count` packed films; None where that is not known."""
+def open_lungs(folder: Path, count: int) -> PackedLungs:
+    """Where the lungs lie on the `count` packed films; on none where that is not known."""
     if not (folder / LUNGS).is_file():
-        return [None] * count
-    return [None if np.isnan(sides[0]) else Box(*map(float, sides)) for sides in np.load(folder / LUNGS)]
+        return PackedLungs.none(count)
+    return PackedLungs(np.load(folder / LUNGS))
 
 
 def grey_levels(unit: np.ndarray) -> np.ndarray:

@@ -26,6 +26,7 @@ class Recipe(BaseModel):
     validate_films: films of the validation part to look at after each epoch, even over classes; 0: all.
     average: decay of the moving average of the weights that is published; 0: none.
     borrow: probability that a film gets the grey levels of another one, and the same for the grain.
+    transplant: probability that a film's lungs are set into the body of another film, or into nothing.
     augmentation: probability of each transform of train/augment.py.
     """
 
@@ -54,6 +55,7 @@ class Recipe(BaseModel):
     seed: int = 0
     geometry: Geometry = Geometry()
     borrow: float = Field(0.0, ge=0, le=1)
+    transplant: float = Field(0.0, ge=0, le=1)
     augmentation: dict[str, float] = {}
 
     @model_validator(mode="after")

@@ -12,11 +12,11 @@ from keras import layers, ops
 from PIL import Image
 
 from lungcare.film import square
-from lungcare.lungs import SIDE, box_of
+from lungcare.lungs import SIDE
 from train.augment import Geometry, degrade, move
 from train.inputs import network_inputs
 from train.manifest import DataError
-from train.pack import open_pack, write_lungs
+from train.pack import PackedLungs, open_pack
 from train.prepare import open_prepared
 from train.split import Placed
 
@@ -79,7 +79,7 @@ def segment(prepared: Path, run: Path, epochs: int, seed: int = 0) -> dict:
     for name, own in places.items():
         if own:
             results["dice"][name] = _dice(network, *_squares(data, own))
-    write_lungs(prepared, [box_of(lungs) for lungs in find(network, open_pack(prepared)[0])])
+    PackedLungs.of(find(network, open_pack(prepared)[0])).save(prepared)
     (run / RESULTS).write_text(json.dumps(results, indent=1) + "\n")
     return results
 

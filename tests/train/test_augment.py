@@ -3,7 +3,7 @@ import pytest
 
 from lungcare.lungs import Box
 from tests import phantom
-from train.augment import TRANSFORMS, Geometry, borrow_grain, borrow_tone, degrade, move
+from train.augment import TRANSFORMS, Chest, Geometry, borrow_grain, borrow_tone, degrade, move, transplant
 
 SIDE = 160
 FILM = (phantom.chest(height=SIDE, width=SIDE) * 255).astype(np.uint8)
@@ -60,3 +60,26 @@ def test_borrowed_grain_keeps_what_the_film_shows():
     assert np.corrcoef(borrowed.ravel(), FILM.ravel())[0, 1] > 0.9
     assert np.diff(borrowed.astype(float)).std() > 1.5 * np.diff(FILM.astype(float)).std()
     assert np.abs(borrow_grain(FILM, FILM, 1).astype(int) - FILM).max() <= 1
+
+
+def chest(film: int, lungs: int, left: float) -> Chest:
+    """An even film with even lungs in a box of half its height, and from `left` to half a film further wide."""
+    mask = np.zeros((128, 128), np.uint8)
+    mask[32:96, round(left * 128) : round((left + 0.5) * 128)] = 1
+    pixels = np.full((SIDE, SIDE), film, np.uint8)
+    pixels[SIDE // 4 : 3 * SIDE // 4, round(left * SIDE) : round((left + 0.5) * SIDE)] = lungs
+    return Chest(pixels, mask, Box(left, 0.25, left + 0.5, 0.75))
+
+
+def test_transplanted_lungs_lie_where_those_of_the_body_were():
+    film = transplant(chest(20, 90, 0.0), chest(200, 120, 0.4), SIDE, Geometry(), np.random.default_rng(0))
+    assert film.shape == (SIDE, SIDE)
+    assert film.dtype == np.uint8
+    assert abs(int(film[SIDE // 2, 3]) - 200) < 3
+    assert 85 <= film[SIDE // 2, round(0.65 * SIDE)] <= 120
+
+
+def test_transplanted_lungs_may_get_no_body():
+    film = transplant(chest(20, 90, 0.25), None, SIDE, Geometry(), np.random.default_rng(1))
+    assert abs(int(film[SIDE // 2, SIDE // 2]) - 90) < 3
+    assert len(set(film[0].tolist())) == 1

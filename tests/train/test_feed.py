@@ -5,17 +5,17 @@ import numpy as np
 from train.feed import Feed, chances
 from train.fit import training_films
 from train.manifest import Film
-from train.pack import open_pack
+from train.pack import PackedLungs, open_pack
 from train.prepare import open_prepared
 from train.recipe import read_recipe
 from train.split import Placed, Split
 
 
-def feed(prepared, recipe) -> Feed:
+def feed(prepared, recipe, lungs: PackedLungs | None = None) -> Feed:
     split, _ = open_prepared(prepared)
     films = training_films(split, ())
     pack, rows = open_pack(prepared)
-    return Feed(recipe, films, pack, np.array([rows[p.film.file] for p in films]), [None] * len(pack))
+    return Feed(recipe, films, pack, np.array([rows[p.film.file] for p in films]), lungs or PackedLungs.none(len(pack)))
 
 
 def test_one_pass_sees_every_film_once(prepared, small_recipe):
@@ -81,3 +81,15 @@ def test_borrowing_changes_views_and_follows_the_seed(prepared, small_recipe):
     plain, first, again = feed(prepared, small_recipe)[0][0], feed(prepared, recipe)[0][0], feed(prepared, recipe)[0][0]
     np.testing.assert_array_equal(first, again)
     assert (first != plain).any()
+
+
+def test_transplanting_needs_lungs_changes_views_and_follows_the_seed(prepared, small_recipe):
+    recipe = small_recipe.model_copy(update={"transplant": 1.0})
+    found = np.zeros((1, 128, 128), np.float32)
+    found[:, 40:100, 20:110] = 1
+    lungs = PackedLungs.of(np.repeat(found, len(open_pack(prepared)[0]), axis=0))
+    plain, without = feed(prepared, small_recipe)[0][0], feed(prepared, recipe)[0][0]
+    first, again = feed(prepared, recipe, lungs)[0][0], feed(prepared, recipe, lungs)[0][0]
+    assert plain.shape == without.shape == first.shape
+    np.testing.assert_array_equal(first, again)
+    assert (first != plain).any(axis=(1, 2, 3)).all()

@@ -37,8 +37,9 @@ def test_it_learns_to_find_lungs_and_says_how_well(with_lungs, tmp_path):
     assert (tmp_path / "run" / "lungs.keras").is_file()
     assert set(told["dice"]) <= {"test", "drawn"}
     assert told["dice"]["drawn"]["mean"] > 0.5
-    boxes = open_lungs(with_lungs, len(open_pack(with_lungs)[0]))
-    found = next(box for box in boxes if box)
+    count = len(open_pack(with_lungs)[0])
+    lungs = open_lungs(with_lungs, count)
+    found = next(box for row in range(count) if (box := lungs.box(row)))
     assert 0 <= found.left < 0.5 < found.right <= 1
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from scipy import fft
 
 from lungcare.lungs import Box
+from train.photograph import careful, photograph
 
 Transform = Callable[[np.ndarray, np.random.Generator], np.ndarray]
 
@@ -209,9 +210,27 @@ def letters(film: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return film
 
 
+def telephone(film: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """A picture of the film on a light box or a screen, taken with care."""
+    return photograph(film, careful(rng), rng)
+
+
 TRANSFORMS: dict[str, Transform] = {
     transform.__name__: transform
-    for transform in (equalise, tone, shade, resample, blur, sharpen, noise, compress, letters, corners, frame)
+    for transform in (
+        equalise,
+        tone,
+        shade,
+        telephone,
+        resample,
+        blur,
+        sharpen,
+        noise,
+        compress,
+        letters,
+        corners,
+        frame,
+    )
 }
 
 

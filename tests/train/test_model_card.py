@@ -7,7 +7,7 @@ from lungcare.conditions import CODES
 from lungcare.settings import Settings
 from tests.conftest import ROOT
 from train import model_card as module
-from train.model_card import NOT_MEASURED, PAGE, model_card, own_audit, read_audits, write_model_card
+from train.model_card import CREDITS, NOT_MEASURED, PAGE, model_card, own_audit, read_audits, write_model_card
 
 DEFAULT = MODELS / Settings.model_fields["model"].default
 
@@ -112,3 +112,10 @@ def test_the_model_card_is_that_of_the_published_model():
     expected = model_card(Bundle(DEFAULT).card, read_audits(ROOT / "docs" / "results"))
     written = (ROOT / "docs" / PAGE).read_text(encoding="utf-8")
     assert written == expected, "docs/MODEL_CARD.md is stale: publish the model anew"
+
+
+def test_every_collection_of_the_published_model_has_its_credit():
+    credited = {source for credit in json.loads(CREDITS.read_text(encoding="utf-8")) for source in credit["sources"]}
+    metrics = Bundle(DEFAULT).card.metrics
+    named = {name.partition("/")[2] for part in ("test", "external") for name in metrics[part]["by_source"]}
+    assert named <= credited

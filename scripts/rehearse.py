@@ -1,9 +1,9 @@
 """Do with a bento what a container would: its own install step in a fresh environment, then its own entry point, as a
 user without rights, from a tree that may not be written to. Needs root, to give its rights up.
 
-    python -m scripts.rehearse dist/lungcare.bento --python /usr/bin/python3
+    python -m scripts.rehearse dist/lungcare.bento ../shared/data/images/jsrt/0*.webp --python /usr/bin/python3
 
-Checks the probabilities against this checkout's, and writes docs/results/rehearsal.json.
+Checks what it says of films against what this checkout says, and writes docs/results/rehearsal.json.
 """
 
 import argparse
@@ -24,7 +24,8 @@ import requests
 
 from lungcare.bundle import open_bundle
 from lungcare.conditions import CODES
-from tests import phantom, serving
+from lungcare.reading import Reading
+from tests import serving
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULT = ROOT / "docs" / "results" / "rehearsal.json"
@@ -37,6 +38,7 @@ def main() -> int:
     """Rehearse, print and write the result. Returns the exit status."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("bento", type=Path)
+    parser.add_argument("films", type=Path, nargs="+", help="films to read; the gate has to let one through")
     parser.add_argument(
         "--python", default="python3", help="of the version that the bento asks for (default: %(default)s)"
     )
@@ -46,13 +48,13 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="lungcare-rehearsal-") as name:
         folder = Path(name)
         folder.chmod(0o755)
-        result = _rehearsed(options.bento, options.python, folder)
+        result = _rehearsed(options.bento, options.films, options.python, folder)
     RESULT.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     print(json.dumps(result, indent=1))
     return 0 if result["largest_difference"] <= _LARGEST_DIFFERENCE else 1
 
 
-def _rehearsed(archive: Path, python: str, folder: Path) -> dict:
+def _rehearsed(archive: Path, films: list[Path], python: str, folder: Path) -> dict:
     tree = folder / "bento"
     with tarfile.open(archive) as bento:
         bento.extractall(tree, filter="data")
@@ -85,7 +87,8 @@ def _rehearsed(archive: Path, python: str, folder: Path) -> dict:
         start_new_session=True,
     )
     try:
-        answers, ready = _answers(f"http://127.0.0.1:{port}", process, start)
+        ready = _seconds_until_ready(f"http://127.0.0.1:{port}", process, start)
+        answers = [_answer(f"http://127.0.0.1:{port}", film) for film in films]
         written = _writable(tree, venv)
     finally:
         os.killpg(process.pid, signal.SIGTERM)
@@ -102,17 +105,18 @@ def _rehearsed(archive: Path, python: str, folder: Path) -> dict:
         "files_that_the_user_could_write": written,
         "listens_on": variables["BENTOML_HOST"],
         "films": len(answers),
-        "largest_difference": _difference(model, answers),
+        "films_read": sum(answer["outcome"] == "read" for answer in answers),
+        "largest_difference": _difference(model, films, answers),
     }
 
 
 def _installed(tree: Path, python: str, venv: Path) -> Path:
-    """The environment that the bento's own install step makes, every checksum enforced."""
-    uv = [sys.executable, "-m", "uv"]
-    subprocess.run([*uv, "venv", "--quiet", "--python", python, venv], check=True)
-    requirements = tree / "env" / "python" / "requirements.txt"
-    command = [*uv, "pip", "install", "--quiet", "--link-mode", "copy", "--require-hashes", "-r", requirements]
-    subprocess.run(command, check=True, env=os.environ | {"VIRTUAL_ENV": str(venv)}, cwd=requirements.parent)
+    """The environment that the bento's own install step makes, with the variables of its image definition."""
+    tools = Path(sys.executable).parent
+    subprocess.run([tools / "uv", "venv", "--quiet", "--python", python, venv], check=True)
+    variables = {"VIRTUAL_ENV": str(venv), "PATH": f"{tools}:{os.environ['PATH']}", "UV_LINK_MODE": "copy"}
+    command = ["bash", "-euo", "pipefail", tree / "env" / "python" / "install.sh"]
+    subprocess.run(command, check=True, env=os.environ | _variables(tree / "env" / "docker" / "Dockerfile") | variables)
     return venv
 
 
@@ -129,39 +133,50 @@ def _writable(*trees: Path) -> int:
 
 
 def _variables(dockerfile: Path) -> dict[str, str]:
-    """What the image definition sets by ARG NAME=VALUE and ENV NAME=$NAME."""
-    pairs = re.findall(r"^ARG ([A-Z_]+)=(.*)$", dockerfile.read_text(encoding="utf-8"), re.MULTILINE)
-    return {name: value.strip("'\"") for name, value in pairs if not name.startswith("BENTO_")}
+    """What the image definition sets, by ENV or by ARG NAME=VALUE and ENV NAME=$NAME; not where things lie."""
+    definition = dockerfile.read_text(encoding="utf-8")
+    pairs = re.findall(r"^(?:ARG|ENV) ([A-Z_]+)=([^$\n]*)$", definition, re.MULTILINE)
+    places = ("BENTO_", "BENTOML_HOME", "BENTOML_HF", "VIRTUAL_ENV", "DEBIAN_")
+    return {name: value.strip("'\"") for name, value in pairs if not name.startswith(places)}
 
 
-def _answers(url: str, process: subprocess.Popen, start: float) -> tuple[list[dict], float]:
-    """What the service says of a film of each look, and the seconds until it was ready."""
+def _seconds_until_ready(url: str, process: subprocess.Popen, start: float) -> float:
+    """Wait until the service takes films."""
     while time.monotonic() - start < PATIENCE_SECONDS:
         if process.poll() is not None:
             raise SystemExit("lungcare: the service ended.")
         try:
             if requests.get(f"{url}/readyz", timeout=5).ok:
-                break
+                return time.monotonic() - start
         except requests.RequestException:
-            time.sleep(0.5)
-    ready = time.monotonic() - start
-    films = [phantom.film(look, 8) for look in phantom.LOOKS]
-    return [requests.post(f"{url}/classify", files={"film": film}, timeout=120).json() for film in films], ready
+            pass
+        time.sleep(0.5)
+    raise SystemExit(f"lungcare: the service was not ready within {PATIENCE_SECONDS} seconds.")
 
 
-def _difference(model: str, answers: list[dict]) -> float:
+def _answer(url: str, film: Path) -> dict:
+    """What the service says of a film."""
+    return requests.post(f"{url}/classify", files={"film": film.read_bytes()}, timeout=120).json()
+
+
+def _difference(model: str, films: list[Path], answers: list[dict]) -> float:
     """The largest difference of a probability from what this checkout reads with the same model."""
     from lungcare.reader import Reader
 
     reader = Reader(open_bundle(model.partition(":")[0]))
     if reader.tag != model:
         raise SystemExit(f"lungcare: the bento holds {model}, this checkout {reader.tag}.")
-    pairs = zip(phantom.LOOKS, answers, strict=True)
-    return max(
-        abs(answer["probabilities"][code] - getattr(reader.read(phantom.film(look, 8)).probabilities, code))
-        for look, answer in pairs
-        for code in CODES
-    )
+    differences = []
+    for film, answer in zip(films, answers, strict=True):
+        expected = reader.read_file(film)
+        if answer["outcome"] != expected.outcome:
+            raise SystemExit(f"lungcare: {film} was {answer['outcome']} by the bento, {expected.outcome} here.")
+        if isinstance(expected, Reading):
+            pairs = ((answer["probabilities"][code], getattr(expected.probabilities, code)) for code in CODES)
+            differences += [abs(one - other) for one, other in pairs]
+    if not differences:
+        raise SystemExit("lungcare: no film was read; name some that the gate lets through.")
+    return max(differences)
 
 
 def _version(python: str) -> str:

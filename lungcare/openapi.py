@@ -12,8 +12,9 @@ from lungcare import __version__, api
 from lungcare.access import HEALTH
 from lungcare.api import Batch, ConditionTexts, MappedReading
 from lungcare.bundle import Card
+from lungcare.conditions import CODES
 from lungcare.problem import MEDIA_TYPE, STATUS_BY_CODE, Problem
-from lungcare.reading import Reading
+from lungcare.reading import Flag, Flags, Probabilities, Reading
 from lungcare.settings import Settings
 from lungcare.words import LANGUAGES, sentences
 
@@ -22,13 +23,14 @@ _DESCRIPTION = (
     "Reads frontal chest films: how likely normal, pneumonia, tuberculosis and pneumothorax are. No diagnosis."
 )
 _OF_ALL = {"X-Request-ID": {"$ref": "#/components/headers/X-Request-ID"}}
-_READING = {
-    "schema_version": "1.0",
-    "outcome": "read",
-    "finding": "normal",
-    "probabilities": {"normal": 0.91, "pneumonia": 0.05, "tuberculosis": 0.03, "pneumothorax": 0.01},
-    "model": "lungcare:1.0.0",
-}
+_FLAGGED, _NOT_FLAGGED = Flag(screening=True, balanced=True), Flag(screening=False, balanced=False)
+_READING = Reading(
+    finding="normal",
+    probabilities=Probabilities(normal=0.91, pneumonia=0.05, tuberculosis=0.03, pneumothorax=0.01),
+    uncertain=False,
+    flags=Flags(**dict.fromkeys(CODES, _NOT_FLAGGED) | {"normal": _FLAGGED}),
+    model="lungcare:1.0.0",
+).model_dump(mode="json")
 
 
 def document(settings: Settings) -> dict[str, Any]:

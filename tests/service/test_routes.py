@@ -1,5 +1,6 @@
 """The routes beside the reading ones, and the contract."""
 
+import json
 import re
 
 import pytest
@@ -9,8 +10,10 @@ from prometheus_client.parser import text_string_to_metric_families
 from lungcare import api, openapi
 from lungcare.conditions import CODES
 from lungcare.problem import STATUS_BY_CODE
+from lungcare.reading import Reading
 from lungcare.settings import Settings
 from tests import phantom
+from tests.serving import ROOT
 
 
 def test_root_leads_to_the_page(server):
@@ -55,6 +58,19 @@ def test_the_contract_describes_what_is_answered(server):
     told = contract["paths"]["/classify"]["post"]["responses"][str(problem.status_code)]
     assert list(told["content"]) == ["application/problem+json"]
     assert problem.json()["code"] in told["description"]
+
+
+def test_readme_and_contract_show_a_reading_as_it_is_answered():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    shown = json.loads(re.search(r"```json\n(.*?)```", readme, re.DOTALL)[1])
+    paths = openapi.document(Settings())["paths"]
+    examples = [
+        paths[path]["post"]["responses"]["200"]["content"]["application/json"]["example"]
+        for path in (api.CLASSIFY, api.CLASSIFY_BATCH)
+    ]
+    assert shown == examples[0] == examples[1]["results"][0]
+    assert set(shown) == set(Reading.model_fields)
+    assert shown == Reading.model_validate(shown).model_dump(mode="json")
 
 
 def test_the_contract_says_where_a_key_is_wanted():

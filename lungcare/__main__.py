@@ -226,7 +226,8 @@ def _line(name: str, result, language: str) -> str:
     conditions = {code: say(f"condition.{code}", language) for code in CODES}
     finding = conditions[result.finding].ljust(max(map(len, conditions.values())))
     shares = [_share(getattr(result.probabilities, code), language).rjust(len(conditions[code])) for code in CODES]
-    return "  ".join([name, finding, *shares])
+    doubt = [say("several.uncertain", language)] if result.uncertain else []
+    return "  ".join([name, finding, *shares, *doubt])
 
 
 def _share(probability: float, language: str) -> str:

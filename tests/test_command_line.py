@@ -1,6 +1,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 
@@ -67,6 +68,18 @@ def test_classify(capsys, film, reader):
     ]
     assert "no diagnosis" in notice
     assert "phantom:0.0.1" in notice
+
+
+@pytest.mark.parametrize(("language", "doubt"), [("en", "uncertain"), ("id", "belum pasti")])
+def test_classify_says_what_is_uncertain(capsys, film, bundle_folder, tmp_path, language, doubt):
+    doubtful = tmp_path / "doubtful"
+    shutil.copytree(bundle_folder, doubtful)
+    card = json.loads((doubtful / bundle.CARD).read_text())
+    card["decisions"]["certainty"]["least"] = 1
+    (doubtful / bundle.CARD).write_text(json.dumps(card))
+    for model, is_doubtful in ((doubtful, True), (bundle_folder, False)):
+        assert main(["classify", "--language", language, "--model", str(model), str(film)]) == 0
+        assert capsys.readouterr().out.splitlines()[1].endswith(doubt) == is_doubtful
 
 
 def test_classify_in_indonesian(capsys, film, tmp_path):

@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+import tarfile
 
 import pytest
 
@@ -22,14 +23,18 @@ def _run(*command: str, home, cwd=ROOT) -> str:
     return done.stdout
 
 
+def _built(bundle_folder, folder, *options: str):
+    """A bento as one file, and its tag."""
+    path = folder / "lungcare.bento"
+    command = [sys.executable, "-m", "scripts.bento", "--model", str(bundle_folder), "--output", str(path), *options]
+    said = _run(*command, home=folder)
+    return path, re.search(r" holds (\S+) with the model phantom:0\.0\.1\.", said)[1]
+
+
 @pytest.fixture(scope="module")
 def exported(bundle_folder, tmp_path_factory):
     """The bento as one file; the home in which it was built is another than that in which it is served."""
-    folder = tmp_path_factory.mktemp("built")
-    path = folder / "lungcare.bento"
-    command = [sys.executable, "-m", "scripts.bento", "--model", str(bundle_folder), "--output", str(path)]
-    said = _run(*command, home=folder)
-    return path, re.search(r" holds (\S+) with the model phantom:0\.0\.1\.", said)[1]
+    return _built(bundle_folder, tmp_path_factory.mktemp("built"))
 
 
 @pytest.fixture(scope="module")
@@ -71,18 +76,40 @@ def test_a_bento_holds_what_it_needs_and_no_more(imported):
     assert not [name for name in names if name.startswith((".", "tests", "train", "runs", "deploy"))]
 
 
-def test_every_package_of_a_bento_has_its_checksum_its_licence_and_its_place_in_the_sbom(imported):
-    requirements = (imported / "env" / "python" / "requirements.txt").read_text()
+def _packages(bento) -> dict[str, str]:
+    """What a bento's install step installs: checked to have a checksum each. Versions by name."""
+    requirements = (bento / "env" / "python" / "requirements.txt").read_text()
     entries = re.split(r"\n(?=\S)", requirements.strip())
     assert all("--hash=sha256:" in entry for entry in entries if "==" in entry)
-    assert any(entry.startswith("bentoml==") for entry in entries)
-    bom = json.loads((imported / "src" / "dist" / "contents" / "sbom.cdx.json").read_text())
+    return dict(re.findall(r"^([\w.-]+)==(\S+)", requirements, re.MULTILINE))
+
+
+def _components(bento) -> set[str]:
+    """The packages that a bento's SBOM names."""
+    bom = json.loads((bento / "src" / "dist" / "contents" / "sbom.cdx.json").read_text())
     assert bom["bomFormat"] == "CycloneDX"
-    names = {component["name"].lower() for component in bom["components"]}
+    return {component["name"].lower() for component in bom["components"]}
+
+
+def test_every_package_of_a_bento_has_its_checksum_its_licence_and_its_place_in_the_sbom(imported):
+    assert "bentoml" in _packages(imported)
+    names = _components(imported)
     assert {"bentoml", "gradio", "keras", "numpy"} <= names
     assert "pytest" not in names
     licences = (imported / "src" / "dist" / "contents" / "LICENCES.md").read_text()
     assert re.search(r"\| numpy \| \S+ \| .*BSD", licences)
+
+
+def test_a_bento_for_a_gpu_brings_cuda_as_packages_into_the_same_image(bundle_folder, imported, tmp_path):
+    path, _ = _built(bundle_folder, tmp_path, "--gpu")
+    with tarfile.open(path) as archive:
+        archive.extractall(tmp_path / "gpu", filter="data")
+    packages = _packages(tmp_path / "gpu")
+    assert {"tensorflow", "nvidia-cudnn-cu12", "nvidia-cublas-cu12", "bentoml"} <= packages.keys()
+    assert "tensorflow-cpu" not in packages
+    assert {"tensorflow", "nvidia-cudnn-cu12"} <= _components(tmp_path / "gpu")
+    definition = "env/docker/Dockerfile"
+    assert (tmp_path / "gpu" / definition).read_text() == (imported / definition).read_text()
 
 
 def test_the_image_runs_without_rights_listens_everywhere_and_says_whether_it_is_healthy(imported):
@@ -92,6 +119,8 @@ def test_the_image_runs_without_rights_listens_everywhere_and_says_whether_it_is
     assert definition.rindex("USER bentoml") > definition.rindex("USER root")
     assert "ARG BENTOML_HOST=0.0.0.0" in definition
     assert "ENV BENTOML_HOST=$BENTOML_HOST" in definition
+    assert "ENV UV_REQUIRE_HASHES=$UV_REQUIRE_HASHES" in definition[: definition.index("install.sh")]
+    assert not (imported / "env" / "python" / "requirements.lock.txt").exists()
     assert re.search(r"^HEALTHCHECK .*\\\n.*/readyz", definition, re.MULTILINE)
     assert re.search(r'^ENTRYPOINT \[ "\S*/env/docker/entrypoint.sh" \]', definition, re.MULTILINE)
     assert 'set -- bentoml serve "$@" "$BENTO_PATH"' in (imported / "env" / "docker" / "entrypoint.sh").read_text()

@@ -121,6 +121,12 @@ def _blend(options: argparse.Namespace) -> None:
     blend(options.run, options.start, options.share, options.out)
 
 
+def _compare(options: argparse.Namespace) -> None:
+    from train.compare import compare
+
+    compare(options.runs, options.data)
+
+
 def _experiments(options: argparse.Namespace) -> None:
     from train.experiments import experiments
 
@@ -208,6 +214,11 @@ def _parser() -> argparse.ArgumentParser:
     blend.add_argument("--share", type=float, default=0.35, help="share of the start (default: %(default)s)")
     blend.add_argument("--out", type=Path, required=True, help="folder of the new run")
     blend.set_defaults(command=_blend)
+
+    compare = commands.add_parser("compare", help="judge the networks of runs on the validation part, to choose one")
+    compare.add_argument("runs", nargs="+", type=Path, metavar="RUN")
+    compare.add_argument("--data", type=Path, default=DATA, help="prepared films (default: %(default)s)")
+    compare.set_defaults(command=_compare)
 
     experiments = commands.add_parser("experiments", help="run a table of the thesis again, cell by cell")
     experiments.add_argument("table", choices=("depth", "tuning"))

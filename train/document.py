@@ -8,9 +8,18 @@ from lungcare.bundle import Bundle, Card
 
 EXPERIMENTS = """# Experiments
 
-Written by `python -m train leave-out SOURCE…` from `docs/results/*.json`; 95 % intervals by
-bootstrap over groups.
+Written by `python -m train compare RUN…` and `python -m train leave-out SOURCE…` from `docs/results/*.json`; 95 %
+intervals by bootstrap over groups.
+"""
+TRIED = """
+## Readers tried
 
+On the validation part, at the size of the run, before any calibration. Cells: mean over class and source of the share
+read rightly. Lungs blanked, only lungs: balanced accuracy on films changed so. Transplanted: lungs set into the body of
+a film of another class, balanced accuracy by the lungs; body followed: share of these read as the body's class. The
+recipe is told by what it sets otherwise than the run before.
+"""
+LEFT_OUT = """
 ## Sources left out
 
 A run without some sources, scored on all films of these: the nearest thing to a new hospital. AUC is that of
@@ -27,6 +36,15 @@ end of the seeds' 95 % intervals. A cell that was not run is empty. Figures in p
 """
 THESIS_FIGURES = json.loads((Path(__file__).parent / "thesis.json").read_text())
 FIRST = "short-"
+TRIED_FIGURES = (
+    "balanced_accuracy",
+    "cells",
+    "lowest_auc",
+    "lungs_blanked",
+    "only_lungs",
+    "transplanted",
+    "body_followed",
+)
 BEGIN, END = "<!-- quality:begin -->", "<!-- quality:end -->"
 
 
@@ -56,7 +74,44 @@ def quality(models: Path) -> str:
 
 def write_experiments(results: Path, page: Path) -> None:
     """Write docs/EXPERIMENTS.md from the files in docs/results."""
-    page.write_text(f"{EXPERIMENTS}\n{left_out(results)}\n{THESIS}\n{depth(results)}\n\n{tuning(results)}\n")
+    parts = [
+        EXPERIMENTS,
+        TRIED,
+        tried(results),
+        LEFT_OUT,
+        left_out(results),
+        THESIS,
+        depth(results),
+        "",
+        tuning(results),
+    ]
+    page.write_text("\n".join(parts) + "\n")
+
+
+def tried(results: Path) -> str:
+    """The runs of `python -m train compare`, in the order in which they were first compared, as a Markdown table."""
+    path = results / "tried.json"
+    runs = json.loads(path.read_text()) if path.is_file() else {}
+    lines = [
+        "| run | recipe | trained on | " + " | ".join(name.replace("_", " ") for name in TRIED_FIGURES) + " |",
+        "|---|---|---|" + "---|" * len(TRIED_FIGURES),
+    ]
+    before = None
+    for run, told in runs.items():
+        changes = "the first" if before is None else changed(told["recipe"], before) or "the same"
+        if told["blend"]:
+            changes += f"; {100 * told['blend']['share']:.0f} % of the weights from {told['blend']['with']}"
+        cells = " | ".join(_figure(told[name]) for name in TRIED_FIGURES)
+        lines.append(f"| {run} | {changes} | {_trained_on(told)} | {cells} |")
+        before = told["recipe"]
+    return "\n".join(lines)
+
+
+def _trained_on(told: dict) -> str:
+    recipe = told["recipe"]
+    sizes = ", then ".join(str(size) for _, size in recipe["sizes"])
+    views = f"{told['epochs'] * recipe['steps'] * recipe['batch']:,} views, " if recipe["steps"] else ""
+    return f"{views}{sizes} px"
 
 
 def left_out(results: Path) -> str:
@@ -81,10 +136,8 @@ def left_out(results: Path) -> str:
         for run, told in own.items():
             recipe = told["recipe"]
             changes = "the first" if recipe == first else changed(recipe, first)
-            sizes = ", then ".join(str(size) for _, size in recipe["sizes"])
-            views = f"{told['epochs'] * recipe['steps'] * recipe['batch']:,} views, " if recipe["steps"] else ""
             cells = " | ".join(figures[run].get(name, "") for name in columns)
-            lines.append(f"| {run} | {changes} | {views}{sizes} px | {cells} |")
+            lines.append(f"| {run} | {changes} | {_trained_on(told)} | {cells} |")
         lines.append("")
     return "\n".join(lines[:-1])
 

@@ -1,0 +1,124 @@
+"""`python -m train compare`: what the networks of several runs make of the validation part, to choose between them."""
+
+import json
+import logging
+from pathlib import Path
+
+import numpy as np
+
+from lungcare.conditions import CODES
+from lungcare.network import Network
+from train.audit import stratified, without_lungs
+from train.augment import Chest, Geometry, move, transplant
+from train.document import write_experiments
+from train.evaluate import opened
+from train.fit import HISTORY, NETWORK, RUN
+from train.look import look_at
+from train.manifest import DataError
+from train.measure import Readings, auc_of, balanced_accuracy, with_interval
+from train.pack import PackedLungs, open_lungs, open_pack
+from train.prepare import open_prepared
+from train.split import Placed
+
+log = logging.getLogger(__name__)
+
+FILMS_OF_A_CLASS = 150
+TRIED = "tried.json"
+
+
+def compare(runs: list[Path], prepared: Path, results: Path = Path("docs/results")) -> dict:
+    """Judge the network of each run on films of the validation part alone; the runs are added to results/tried.json.
+
+    For each run: balanced_accuracy; cells, the mean over class and source of the share read rightly; lowest_auc of the
+    four classes; and balanced accuracies that tell what it reads: lungs_blanked, only_lungs, and transplanted, lungs in
+    the body of a film of another class, with body_followed, the share of those that are read as the body's class.
+    Raises DataError where nobody has looked for the lungs yet.
+    """
+    split, _ = open_prepared(prepared)
+    films = [p for p in split.films if p.part == "validation"]
+    pack, rows = open_pack(prepared)
+    lungs = open_lungs(prepared, len(pack))
+    if not lungs:
+        raise DataError(f"Nobody has looked for the lungs of {prepared}. Run `python -m train segment` first.")
+    path = results / TRIED
+    tried = json.loads(path.read_text()) if path.is_file() else {}
+    for run in runs:
+        recipe, _ = opened(run)
+        network = Network(run / NETWORK, recipe.size)
+        tried[run.name] = {
+            "recipe": recipe.model_dump(mode="json"),
+            "blend": json.loads((run / RUN).read_text()).get("blend"),
+            "epochs": len((run / HISTORY).read_text().splitlines()) - 1,
+            **_figures(network, recipe.size, films, pack, np.array([rows[p.film.file] for p in films]), lungs),
+        }
+        log.info("%s %s", run.name, {name: f["value"] for name, f in tried[run.name].items() if _is_figure(f)})
+    path.write_text(json.dumps(tried, indent=1) + "\n")
+    write_experiments(results, results.parent / "EXPERIMENTS.md")
+    return tried
+
+
+def _figures(
+    network: Network, size: int, films: list[Placed], pack: np.ndarray, rows: np.ndarray, lungs: PackedLungs
+) -> dict:
+    """Figures of one network. rows: of the films in the pack."""
+    whole = look_at(network, films, _squares(pack[rows], size)).readings(1)
+    some = stratified(films, FILMS_OF_A_CLASS)
+    row_of = dict(zip((p.film.file for p in films), rows, strict=True))
+    chosen = [row_of[p.film.file] for p in some]
+    masks = np.stack([lungs.mask(row) for row in chosen]).astype(bool)
+    changed = without_lungs(_squares(pack[chosen], size), masks)
+    lowest = min(CODES, key=lambda code: auc_of(code)(whole, np.ones(len(films))))
+    return {
+        "balanced_accuracy": with_interval(whole, balanced_accuracy),
+        "cells": with_interval(whole, _cells),
+        "lowest_auc": with_interval(whole, auc_of(lowest)),
+        **{
+            name: with_interval(look_at(network, some, inputs).readings(1), balanced_accuracy)
+            for name, inputs in changed.items()
+        },
+        **_transplanted(network, size, some, pack, np.array(chosen), lungs),
+    }
+
+
+def _squares(films: np.ndarray, size: int) -> np.ndarray:
+    """uint8 (n, side, side) -> float32 (n, size, size, 1)."""
+    rng = np.random.default_rng(0)
+    return np.stack([move(film, size, Geometry(), rng) for film in films])[..., np.newaxis].astype(np.float32)
+
+
+def _cells(readings: Readings, weight: np.ndarray) -> float:
+    """Mean over class and source of the share read rightly."""
+    cells = np.array([f"{p.film.label}/{p.film.source}" for p in readings.films])
+    right = readings.findings == readings.labels
+    shares = [np.average(right[own], weights=weight[own]) for c in set(cells) if weight[own := cells == c].any()]
+    return float(np.mean(shares))
+
+
+def _transplanted(
+    network: Network, size: int, films: list[Placed], pack: np.ndarray, rows: np.ndarray, lungs: PackedLungs
+) -> dict:
+    """Lungs in bodies of films of another class, drawn at random."""
+    rng = np.random.default_rng(0)
+    boxes = [lungs.box(row) for row in rows]
+    labels = np.array([CODES.index(p.film.label) for p in films])
+    own, body = [], []
+    for index in range(len(films)):
+        others = [o for o in np.flatnonzero(labels != labels[index]) if boxes[o]]
+        if boxes[index] and others:
+            own.append(index)
+            body.append(int(rng.choice(others)))
+    chests = {i: Chest(pack[rows[i]], lungs.mask(rows[i]), boxes[i]) for i in {*own, *body}}
+    inputs = [transplant(chests[i], chests[b], size, Geometry(), rng) for i, b in zip(own, body, strict=True)]
+    seen = look_at(network, [films[i] for i in own], np.stack(inputs)[..., np.newaxis].astype(np.float32)).readings(1)
+
+    def body_followed(readings: Readings, weight: np.ndarray) -> float:
+        return float(np.average(readings.findings == labels[body], weights=weight))
+
+    return {
+        "transplanted": with_interval(seen, balanced_accuracy),
+        "body_followed": with_interval(seen, body_followed),
+    }
+
+
+def _is_figure(told: object) -> bool:
+    return isinstance(told, dict) and "value" in told

@@ -158,12 +158,22 @@ def alert(code: str, title: str, message: str, advice: str, heading: str = "h1")
 def cells(answer: Reading | Mapping[str, Refusal]) -> str:
     """What follows the name of the file in a row of the page's table."""
     if isinstance(answer, Reading):
-        doubt = f" <small>{both('several.uncertain')}</small>" if answer.uncertain else ""
-        named = f"{_dot(answer.finding)}{both(f'condition.{answer.finding}')}{doubt}"
-        finding = f'<td data-finding="{answer.finding}">{named}</td>'
-        return finding + "".join(f"<td>{percent(getattr(answer.probabilities, c.code))}</td>" for c in CONDITIONS)
+        told = {"uncertain": answer.uncertain, "corrected": bool(answer.corrections)}
+        marks = "".join(
+            f'<span class="lc-mark">{both(f"several.{mark}")}</span>' for mark, is_so in told.items() if is_so
+        )
+        finding = f"{_dot(answer.finding)}{both(f'condition.{answer.finding}')}{marks}"
+        figures = "".join(_cell(answer, condition.code) for condition in CONDITIONS)
+        return f'<td data-finding="{answer.finding}">{finding}</td>{figures}'
     message = per_language({language: refusal.message for language, refusal in answer.items()})
     return f'<td colspan="{1 + len(CONDITIONS)}"><div>{message}</div></td>'
+
+
+def _cell(answer: Reading, code: str) -> str:
+    """A probability in the table; its name is seen where the table is too wide for its head."""
+    most = ' class="lc-most"' if code == answer.finding else ""
+    name = f'<span class="lc-named">{both(f"condition.{code}")}</span>'
+    return f"<td{most}>{name}{percent(getattr(answer.probabilities, code))}</td>"
 
 
 def outside(measure: Measure) -> str:
@@ -172,20 +182,36 @@ def outside(measure: Measure) -> str:
     return f"<strong>{percent(measure.value, 0)}</strong> {sentence}"
 
 
-def _trust(answer: Reading, quality: Quality) -> str:
-    """What was measured that bears on this reading; nothing where nothing was."""
-    sentences = []
+def trust(answer: Reading, quality: Quality) -> list[tuple[float | None, dict[str, str]]]:
+    """What was measured that bears on this reading: shares of 1, each with what it is a share of in each language.
+
+    The share is None where the sentence says that nothing was measured. Nothing is said of a model without figures.
+    """
+    told: list[tuple[float | None, dict[str, str]]] = []
     accuracy = quality.uncertain if answer.uncertain else quality.certain
     if answer.uncertain is not None and accuracy and quality.coverage:
         kind = "uncertain" if answer.uncertain else "certain"
-        share = quality.coverage.value if kind == "certain" else 1 - quality.coverage.value
-        said = both(f"quality.{kind}", share=whole_percent(share))
-        sentences.append(f"<strong>{percent(accuracy.value, 0)}</strong> {said}")
+        share = whole_percent(quality.coverage.value if kind == "certain" else 1 - quality.coverage.value)
+        told.append(
+            (accuracy.value, {language: say(f"quality.{kind}", language, share=share) for language in LANGUAGES})
+        )
     if measure := quality.outside(answer.finding):
-        sentences.append(outside(measure))
-    if not sentences:
-        return ""
-    return f'<p class="lc-small lc-trust"><b>{both("result.trust")}</b> {". ".join(sentences)}.</p>'
+        sentence = f"quality.outside.{measure.condition}"
+        told.append((measure.value, {language: say(sentence, language, films=measure.films) for language in LANGUAGES}))
+    elif told or quality.inside:
+        named = {language: say(f"condition.{answer.finding}", language).lower() for language in LANGUAGES}
+        sentences = {language: say("quality.nowhere", language, condition=name) for language, name in named.items()}
+        told.append((None, sentences))
+    return told
+
+
+def _trust(answer: Reading, quality: Quality) -> str:
+    """The paragraphs of `trust`; nothing where there are none."""
+    paragraphs = "".join(
+        f"<p>{'' if share is None else f'<strong>{percent(share, 0)}</strong> '}{per_language(sentence)}.</p>"
+        for share, sentence in trust(answer, quality)
+    )
+    return f'<div class="lc-small lc-trust"><h2>{both("result.trust")}</h2>{paragraphs}</div>' if paragraphs else ""
 
 
 def _flags(answer: Reading) -> str:
@@ -209,12 +235,13 @@ def _map_controls(answer: Reading, quality: Quality) -> str:
     named = {language: say(f"condition.{answer.finding}", language).lower() for language in LANGUAGES}
     texts = {language: say("result.map.text", language, condition=name) for language, name in named.items()}
     score = ""
-    if quality.pointing and quality.chance:
+    if quality.pointing and quality.chance and quality.centre:
         score = both(
             "result.map.score",
             films=quality.pointing.films,
             share=whole_percent(quality.pointing.value),
             chance=whole_percent(quality.chance.value),
+            centre=whole_percent(quality.centre.value),
         )
     return f"""
 <div class="lc-map-controls lc-no-print">

@@ -22,7 +22,8 @@ class Quality:
 
     inside: balanced accuracy on test films. elsewhere: external collections, the largest first. certain, uncertain:
     accuracy of test films by whether the reading was certain. coverage: share of them that were. pointing: share of
-    test films with pneumothorax in which the class map points at it. chance: the same for a point drawn at random.
+    test films with pneumothorax in which the class map points at it. chance: the same for a point drawn at random;
+    centre: for the middle of a lung.
     """
 
     inside: Measure | None
@@ -32,11 +33,11 @@ class Quality:
     coverage: Measure | None = None
     pointing: Measure | None = None
     chance: Measure | None = None
+    centre: Measure | None = None
 
-    def outside(self, condition: str = "") -> Measure | None:
-        """The largest external collection of films with a condition; of any, where there is none of that one."""
-        wanted = [measure for measure in self.elsewhere if measure.condition == condition]
-        return next(iter([*wanted, *self.elsewhere]), None)
+    def outside(self, condition: str) -> Measure | None:
+        """The largest external collection of films with a condition; None where there is none."""
+        return next((measure for measure in self.elsewhere if measure.condition == condition), None)
 
 
 def quality(card: Card) -> Quality:
@@ -57,6 +58,7 @@ def quality(card: Card) -> Quality:
         coverage=_measure(certainty.get("coverage")),
         pointing=_measure(influence.get("pointing")),
         chance=_measure(influence.get("random")),
+        centre=_measure(influence.get("lung_centres")),
     )
 
 

@@ -7,7 +7,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from lungcare.conditions import CONDITIONS
 from lungcare.film import Radiograph
-from lungcare.markup import prevalence, titles
+from lungcare.markup import prevalence, titles, trust, whole_percent
 from lungcare.preview import picture
 from lungcare.quality import Quality
 from lungcare.reading import Reading
@@ -16,7 +16,7 @@ from lungcare.words import say
 SIZE = (1240, 1754)  # A4 at 150 dots an inch
 DPI = 150
 MARGIN = 90
-FILM_SIDE = 870
+FILM_SIDE = 800
 INK, SOFT, LINE, PANEL, ACCENT = "#15212a", "#4c5b67", "#ccd6dd", "#e6ebef", "#0b5c8a"
 ROUGHNESS = 4
 
@@ -35,9 +35,9 @@ def report(answer: Reading, radiograph: Radiograph, quality: Quality, day: date,
     for code in answer.corrections:
         sheet.write(say(f"correction.{code}", language), 21, INK, after=8)
     sheet.write(say("notice", language), 25, INK, bold=True, after=12)
-    if measure := quality.outside(answer.finding):
-        sentence = say(f"quality.outside.{measure.condition}", language, films=measure.films)
-        sheet.write(f"{say('result.trust', language)}: {100 * measure.value:.0f} % {sentence}.", 21, SOFT, after=8)
+    for share, sentence in trust(answer, quality):
+        start = "" if share is None else f"{whole_percent(share)} "
+        sheet.write(f"{start}{sentence[language]}.", 21, SOFT, after=8)
     sheet.write(say("report.burnt", language), 21, SOFT, after=8)
     sheet.write(f"{say('result.model', language)}: {answer.model}", 21, SOFT)
     stream = io.BytesIO()
@@ -85,7 +85,7 @@ class _Sheet:
         text = f"{100 * share:.1f} %".replace(".", say("table.decimal", self.language))
         length = ImageFont.load_default(27).getlength(text)
         self._text((MARGIN + self.width - length, self.y), text, 27, INK, bold)
-        self.y += 58
+        self.y += 54
 
     def write(self, text: str, size: int, colour: str, bold: bool = False, after: int = 0) -> None:
         """A paragraph, broken into lines that fit."""

@@ -20,6 +20,7 @@ from lungcare.settings import Settings
 from lungcare.words import LANGUAGES, say
 
 THUMBNAIL_SIDE = 240
+MAP_FIGURES = ("pointing", "random", "lung_centres", "in_lungs", "lungs_area")
 POINTS = {"screening": "card.screening", "balanced": "card.balanced_point"}
 LANGUAGE_NAMES = {"en": "English", "id": "Indonesia"}
 
@@ -80,9 +81,11 @@ def model_page(card: Card) -> str:
         description=escape(card.description),
         title=both("card.title"),
         back=both("card.back"),
+        logo=f'<a class="lc-logo" href="/ui">{_inline("icon.svg")}LungCare</a>',
         switch=_switch(),
         quality=both("card.quality"),
         measures=_measures(card),
+        audit=f"<p>{both('card.audit.text')}</p>" if card.metrics.get("audit") else "",
         points=_points(card),
         data=_data(card),
         data_title=both("about.data"),
@@ -178,10 +181,11 @@ def _examine(offered: list[Example], settings: Settings) -> str:
   <h1 id="lc-examine-title" tabindex="-1">{both("examine.title")}</h1>
   <div class="lc-drop">
     {_inline("drawings/drop.svg")}
-    <p class="lc-drop-title">{both("examine.drop")}</p>
+    <p class="lc-drop-title"><span class="lc-mouse">{both("examine.drop")}</span
+      ><span class="lc-touch">{both("examine.photograph")}</span></p>
     <label class="lc-button lc-main">{both("examine.choose")}<input type="file" multiple id="lc-file"
       aria-describedby="lc-formats"></label>
-    <p class="lc-small">{both("examine.ways")}</p>
+    <p class="lc-small"><span class="lc-mouse">{both("examine.paste")} </span>{both("examine.several")}</p>
   </div>
   <div class="lc-working" hidden>
     <progress {label("aria-label", "examine.reading")}></progress> {both("examine.reading")}
@@ -289,33 +293,46 @@ def _data(card: Card) -> str:
     )
     return f"""
 <p>{both("about.data.text", films=sum(row[1] for row in rows))}</p>
-<div class="lc-wide" tabindex="0" role="region" {label("aria-label", "about.data")}><table lang="en">
+<div class="lc-wide" tabindex="0" role="region" {label("aria-label", "about.data")}><table class="lc-credits" lang="en">
   <thead><tr>{titles}</tr></thead><tbody>{body}</tbody></table></div>"""
 
 
 def _measures(card: Card) -> str:
-    """The figures of a card as a table, each with its interval."""
+    """The figures of a card as a table, each with its interval, in groups."""
     test = card.metrics.get("test", {})
+    external = card.metrics.get("external", {}).get("by_source", {})
     certainty, influence = test.get("certainty", {}), test.get("influence", {})
-    rows = [(both("card.balanced"), test.get("balanced_accuracy"))]
-    for code, entry in test.get("auc", {}).items():
-        rows.append((_of_condition("card.auc", code), entry))
-    for source, entry in card.metrics.get("external", {}).get("by_source", {}).items():
-        rows.append((both("card.outside", source=source), entry.get("accuracy")))
-    rows += [(both(f"card.{name}"), certainty.get(name)) for name in ("coverage", "certain", "uncertain")]
-    rows += [(both(f"card.map.{name}"), influence.get(name)) for name in ("pointing", "random", "in_lungs")]
-    rows += [(both(f"card.audit.{name}"), entry) for name, entry in card.metrics.get("audit", {}).items()]
-    cells = [
-        (name, f"{entry['value']:.3f}", f"{entry['low']:.3f}&nbsp;&ndash;&nbsp;{entry['high']:.3f}", entry["films"])
-        for name, entry in rows
-        if entry
-    ]
-    if not cells:
-        return f"<p>{both('card.none')}</p>"
+    rows = {
+        "test": [
+            (both("card.balanced"), test.get("balanced_accuracy")),
+            *((_of_condition("card.auc", code), entry) for code, entry in test.get("auc", {}).items()),
+        ],
+        "outside": [
+            (_of_condition("card.outside", *name.split("/", 1)), entry.get("accuracy"))
+            for name, entry in external.items()
+            if "accuracy" in entry
+        ],
+        "certainty": [(both(f"card.{name}"), certainty.get(name)) for name in ("coverage", "certain", "uncertain")],
+        "map": [(both(f"card.map.{name}"), influence.get(name)) for name in MAP_FIGURES],
+        "audit": [(both(f"card.audit.{name}"), entry) for name, entry in card.metrics.get("audit", {}).items()],
+    }
+    groups = {
+        both(f"card.group.{group}"): [
+            (name, f"{entry['value']:.3f}", _interval(entry), entry["films"]) for name, entry in figures if entry
+        ]
+        for group, figures in rows.items()
+    }
     held = test.get("calibration", {}).get("after")
     if held:
-        cells.append((both("card.calibration"), f"{held['ece']:.3f}", "", test["films"]))
-    return _card_table("card.quality", ("measure", "value", "interval", "films"), cells)
+        groups[both("card.group.test")].append((both("card.calibration"), f"{held['ece']:.3f}", "", test["films"]))
+    groups = {title: cells for title, cells in groups.items() if cells}
+    if not groups:
+        return f"<p>{both('card.none')}</p>"
+    return _card_table("card.quality", ("measure", "value", "interval", "films"), groups)
+
+
+def _interval(entry: dict) -> str:
+    return f"{entry['low']:.3f}&nbsp;&ndash;&nbsp;{entry['high']:.3f}"
 
 
 def _points(card: Card) -> str:
@@ -324,7 +341,7 @@ def _points(card: Card) -> str:
         (
             f"{both(f'condition.{code}')}, {both(POINTS[point])}",
             *(
-                f"{entry['value']:.3f} ({entry['low']:.3f}&nbsp;&ndash;&nbsp;{entry['high']:.3f})"
+                f"{entry['value']:.3f} ({_interval(entry)})"
                 for entry in (reached["sensitivity"], reached["specificity"])
             ),
         )
@@ -335,25 +352,36 @@ def _points(card: Card) -> str:
     ]
     if not cells:
         return ""
-    table = _card_table("card.points", ("point", "sensitivity", "specificity"), cells)
+    table = _card_table("card.points", ("point", "sensitivity", "specificity"), {"": cells})
     return f"<h2>{both('card.points')}</h2><p>{both('card.points.text')}</p>{table}"
 
 
-def _card_table(name: str, columns: tuple[str, ...], rows: list[tuple]) -> str:
-    """A table of the card's page. name: code of what it shows. rows: HTML, the first cell the name of the row."""
+def _card_table(name: str, columns: tuple[str, ...], groups: dict[str, list[tuple]]) -> str:
+    """A table of the card's page.
+
+    name: code of what it shows. groups: rows under the title of their group, none where it is empty; all HTML, the
+    first cell the name of the row.
+    """
     titles = "".join(f'<th scope="col">{both(f"card.{column}")}</th>' for column in columns)
-    body = "".join(
-        f'<tr><th scope="row">{first}</th>{"".join(f"<td>{cell}</td>" for cell in rest)}</tr>' for first, *rest in rows
-    )
+    bodies = ""
+    for title, rows in groups.items():
+        head = f'<tr><th scope="rowgroup" colspan="{len(columns)}">{title}</th></tr>' if title else ""
+        body = "".join(
+            f'<tr><th scope="row">{first}</th>{"".join(f"<td>{cell}</td>" for cell in rest)}</tr>'
+            for first, *rest in rows
+        )
+        bodies += f"<tbody>{head}{body}</tbody>"
     return f"""
-<div class="lc-wide" tabindex="0" role="region" {label("aria-label", name)}><table>
-  <thead><tr>{titles}</tr></thead><tbody>{body}</tbody></table></div>"""
+<div class="lc-wide" tabindex="0" role="region" {label("aria-label", name)}><table class="lc-figure-table">
+  <thead><tr>{titles}</tr></thead>{bodies}</table></div>"""
 
 
-def _of_condition(code: str, condition: str) -> str:
-    """A sentence that names a condition, in every language."""
+def _of_condition(code: str, condition: str, source: str = "") -> str:
+    """A sentence that names a condition, and where it wants one a collection, in every language."""
     named = {language: say(f"condition.{condition}", language) for language in LANGUAGES}
-    return per_language({language: say(code, language, condition=name) for language, name in named.items()})
+    return per_language(
+        {language: say(code, language, condition=name, source=source) for language, name in named.items()}
+    )
 
 
 def _zoom() -> str:
@@ -365,7 +393,7 @@ def _zoom() -> str:
 <dialog class="lc-zoom" {label("aria-label", "result.zoom")}>
   <div class="lc-zoom-bar">{button("farther", "&minus;")}{button("closer", "+")}{button("close", "&times;")}</div>
   <div class="lc-zoom-film" tabindex="0" role="region" {label("aria-label", "result.zoom")}>
-    <img {label("alt", "result.film")}>
+    <img {label("alt", "result.film")}><img alt="" hidden>
   </div>
 </dialog>"""
 

@@ -7,7 +7,7 @@ from lungcare.reading import Probabilities, Refusal
 from lungcare.words import sentences
 from tests import phantom
 
-FIGURES = Quality(inside=None, elsewhere=(Measure(0.435, 487, "pneumonia", "far"),))
+FIGURES = Quality(Measure(0.8, 900), tuple(Measure(0.435, 487, code, "far") for code in CODES))
 
 
 def test_a_sentence_stands_in_both_languages_and_is_escaped():
@@ -34,6 +34,14 @@ def test_a_reading_names_every_condition_and_the_figure_from_outside(reader):
     assert "lc-trust" not in markup.reading(answer, b"jpeg", 0.1, Quality(None, ()))
 
 
+def test_a_condition_that_was_not_measured_outside_gets_no_figure_of_another(reader):
+    answer = reader.read(phantom.film("pneumonia", 1))
+    others = tuple(measure for measure in FIGURES.elsewhere if measure.condition != answer.finding)
+    html = markup.reading(answer, b"jpeg", 0.1, Quality(FIGURES.inside, others))
+    assert "44 %" not in html
+    assert "nothing was measured on collections that it never saw" in html
+
+
 def test_a_reading_is_spoken_in_one_line(reader):
     answer = reader.read(phantom.film("pneumonia", 1))
     text = markup.spoken(answer)
@@ -44,6 +52,8 @@ def test_a_reading_is_spoken_in_one_line(reader):
 def test_a_row_of_the_table_has_a_cell_for_each_column(reader):
     answer = reader.read(phantom.film("pneumonia", 1))
     assert markup.cells(answer).count("<td") == 1 + len(CODES)
+    assert "lc-mark" not in markup.cells(answer.model_copy(update={"uncertain": False}))
+    assert "set right first" in markup.cells(answer.model_copy(update={"corrections": ("inverted",)}))
     refusals = {
         language: Refusal(code="empty_file", message=f"<{language}>", advice="x", model="m")
         for language in ("en", "id")
@@ -90,10 +100,10 @@ def test_flags_name_the_diseases_alone(reader):
 
 def test_the_map_stands_over_the_film_with_what_it_is_worth(reader):
     answer = reader.read(phantom.film("pneumonia", 1))
-    figures = Quality(None, (), pointing=Measure(0.287, 94), chance=Measure(0.037, 94))
+    figures = Quality(None, (), pointing=Measure(0.287, 94), chance=Measure(0.037, 94), centre=Measure(0.012, 94))
     html = markup.reading(answer, b"jpeg", 0.1, figures, b"png")
     assert "Influence, not location" in html
-    assert all(text in html for text in ("29\xa0%", "4\xa0%", "94"))
+    assert all(text in html for text in ("29\xa0%", "4\xa0%", "1\xa0%", "94"))
     assert 'type="range"' in html
     assert "lc-map" not in markup.reading(answer, b"jpeg", 0.1, figures)
 

@@ -21,13 +21,13 @@ def test_inside_and_elsewhere_come_from_the_card(reader):
     found = _quality(reader, METRICS)
     assert found.inside == Measure(0.8, 100)
     assert [measure.films for measure in found.elsewhere] == [30, 20, 9]
-    assert found.outside() == Measure(0.4, 30, "pneumonia", "far")
+    assert found.outside("pneumonia") == Measure(0.4, 30, "pneumonia", "far")
 
 
-def test_outside_is_of_the_condition_where_there_is_such_a_figure(reader):
+def test_outside_is_of_the_condition_and_of_no_other(reader):
     found = _quality(reader, METRICS)
     assert found.outside("normal") == Measure(0.6, 20, "normal", "far")
-    assert found.outside("tuberculosis") == found.elsewhere[0]
+    assert found.outside("tuberculosis") is None
 
 
 def test_a_card_without_figures_has_none(reader):

@@ -6,6 +6,7 @@ import pytest
 from PIL import Image, ImageFont
 
 from lungcare import report as module
+from lungcare.conditions import CODES
 from lungcare.film import decode
 from lungcare.quality import Measure, Quality
 from lungcare.reading import Probabilities
@@ -13,7 +14,13 @@ from lungcare.report import report
 from lungcare.words import LANGUAGES, sentences
 from tests import phantom
 
-FIGURES = Quality(inside=None, elsewhere=(Measure(0.435, 487, "pneumonia", "far"),))
+FIGURES = Quality(
+    inside=Measure(0.8, 900),
+    elsewhere=tuple(Measure(0.435, 487, code, "far") for code in CODES),
+    certain=Measure(0.961, 750),
+    uncertain=Measure(0.712, 250),
+    coverage=Measure(0.75, 1000),
+)
 DAY = date(2026, 1, 31)
 
 
@@ -79,6 +86,6 @@ def test_the_typeface_has_every_character_that_is_written(language):
     written += [
         text
         for code, text in texts.items()
-        if code.startswith(("condition.", "result.finding.", "result.uncertain", "result.prevalence.", "quality.out"))
+        if code.startswith(("condition.", "result.finding.", "result.uncertain", "result.prevalence.", "quality."))
     ]
     assert not {letter for text in written for letter in text if bytes(font.getmask(letter)) == missing != b""}

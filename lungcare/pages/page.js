@@ -273,7 +273,13 @@ root.addEventListener("input", (event) => {
 let scale = 1;
 
 function openZoom() {
-  for (const picture of all("img", zoom)) picture.src = at(".lc-film img", screens.result).src; // without the map
+  const seen = all(".lc-film img", screens.result); // the film and, where there is one, its map
+  all("img", zoom).forEach((picture, number) => {
+    picture.hidden = !seen[number] || seen[number].hidden;
+    if (picture.hidden) return;
+    picture.src = seen[number].src;
+    picture.style.opacity = seen[number].style.opacity;
+  });
   resize(1);
   zoom.showModal();
 }
@@ -344,3 +350,4 @@ document.addEventListener("paste", (event) => {
 
 window.lungcare.label(document);
 show(place());
+root.dataset.ready = "";

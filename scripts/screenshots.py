@@ -109,7 +109,7 @@ def _open(browser: Browser, url: str, **options) -> Page:
     page = browser.new_context(**options, accept_downloads=True).new_page()
     page.set_default_timeout(PATIENCE_MS)
     page.goto(f"{url}/ui")
-    page.wait_for_selector(".lc-header")
+    page.wait_for_selector(".lc[data-ready]")
     return page
 
 

@@ -44,7 +44,7 @@ def open_page(browser, server) -> Iterator:
         page.on("request", lambda sent: None if sent.url.startswith(inside) else outside.append(sent.url))
         page.on("pageerror", lambda error: faults.append(str(error)))
         page.goto(f"{url}/ui{'#' + at if at else ''}")
-        page.wait_for_selector(".lc-header")
+        page.wait_for_selector(".lc[data-ready]")
         return page
 
     yield opened

@@ -198,7 +198,7 @@ def test_the_language_follows_the_browser_and_the_switch_and_is_remembered(open_
     assert page.get_attribute(".lc-film img", "alt") == "The film that was read"
     assert page.title().startswith("Result")
     page.reload()
-    page.wait_for_selector(".lc-header")
+    page.wait_for_selector(".lc[data-ready]")
     assert page.get_attribute("html", "lang") == "en"
     assert page.get_by_role("button", name="English").get_attribute("aria-pressed") == "true"
 
@@ -216,6 +216,9 @@ def test_every_word_is_of_the_chosen_language(open_page, at):
 
 def test_the_keyboard_alone_does_everything(open_page, film):
     page = open_page()
+    page.on(
+        "filechooser", lambda chooser: None
+    )  # from now on Chromium hands its choosers over; asking for it takes time
 
     def tab_to(what: str, key: str = "Tab") -> None:
         for _ in range(60):

@@ -1,11 +1,12 @@
-"""What the page costs beside its least: python -m benchmarks.page [NAME]
+"""What the page costs beside its least: python -m benchmarks.page [NAME] [--turns 7]
 
 First view: until the first heading is seen, against a page of the same Gradio with one line of text. Result: from the
 choice of a film until its reading is seen, against the bare reading of the same bytes. Each is measured in turns with
 its counterpart, so that the ratios hold on a busy machine too. The film is drawn, and the gate left out, which would
-refuse it. Writes docs/results/page-NAME.json.
+refuse it. Writes docs/results/page-NAME.json, with what a new visitor is sent (page weight, as it goes over the wire).
 """
 
+import argparse
 import json
 import os
 import shutil
@@ -25,7 +26,6 @@ from tests import phantom, serving
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "docs" / "results"
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
-TURNS = 7
 PATIENCE_MS = 120_000
 
 _BARE = """
@@ -40,9 +40,14 @@ uvicorn.run(gr.mount_gradio_app(app, blocks, path="/ui"), port=int(sys.argv[-1])
 """
 
 
-def main(names: list[str]) -> None:
+def main() -> None:
     """Measure, print and write the results."""
-    bundle = open_bundle(names[0] if names else Settings.from_environment().model)
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("name", nargs="?", default=Settings.from_environment().model, help="a model")
+    parser.add_argument("--turns", type=int, default=7, help="how often each is measured (default: %(default)s)")
+    parser.add_argument("--to", type=Path, default=RESULTS, help="folder of the result (default: %(default)s)")
+    options = parser.parse_args()
+    bundle = open_bundle(options.name)
     film = phantom.encode(phantom.chest("pneumonia", 3, 1400, 1260))
     bare = [sys.executable, "-c", _BARE]
     with tempfile.TemporaryDirectory() as one, tempfile.TemporaryDirectory() as two, sync_playwright() as playwright:
@@ -55,13 +60,13 @@ def main(names: list[str]) -> None:
         ):
             views = [
                 (_first_view(browser, ours.url, ".lc-header"), _first_view(browser, theirs.url, "h1"))
-                for _ in range(TURNS)
+                for _ in range(options.turns)
             ]
-            readings = [(_result(browser, ours.url, film), _bare_reading(reader, film)) for _ in range(TURNS)]
+            readings = [(_result(browser, ours.url, film), _bare_reading(reader, film)) for _ in range(options.turns)]
         browser.close()
     results = {
         "model": bundle.card.tag,
-        "turns": TURNS,
+        "turns": options.turns,
         "processors": os.cpu_count(),
         "load": round(os.getloadavg()[0], 1),
         "first_view": _beside([(view[0], bare_view[0]) for view, bare_view in views]),
@@ -69,9 +74,9 @@ def main(names: list[str]) -> None:
         "result": _beside(readings),
         "film": {"pixels": [1260, 1400], "kilobytes": round(len(film) / 1000)},
     }
-    RESULTS.mkdir(parents=True, exist_ok=True)
+    options.to.mkdir(parents=True, exist_ok=True)
     text = json.dumps(results, indent=1) + "\n"
-    (RESULTS / f"page-{bundle.card.name}.json").write_text(text, encoding="utf-8")
+    (options.to / f"page-{bundle.card.name}.json").write_text(text, encoding="utf-8")
     print(text)
 
 
@@ -99,8 +104,7 @@ def _result(browser: Browser, url: str, film: bytes) -> float:
     page = context.new_page()
     page.set_default_timeout(PATIENCE_MS)
     page.goto(f"{url}/ui#examine")
-    page.wait_for_selector(".lc-header")
-    page.wait_for_timeout(300)
+    page.wait_for_selector(".lc[data-ready]")
     start = time.perf_counter()
     page.set_input_files("#lc-file", {"name": "film.png", "mimeType": "image/png", "buffer": film})
     page.wait_for_selector(".lc-reading")
@@ -122,4 +126,4 @@ def _beside(pairs: list[tuple[float, float]]) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main()

@@ -1,6 +1,7 @@
 """Take a picture of every screen of the page: both languages, both themes, desktop and phone, and of what it saves.
 
-Only drawn films are shown. Pictures go into screenshots/, which git ignores; with --readme, two go into docs/images/.
+Only drawn films are shown. Pictures go into screenshots/, which git ignores; with --readme, two go into docs/images/,
+of the model as it is served, where it has examples of its own.
 """
 
 import argparse
@@ -39,8 +40,12 @@ def main() -> int:
             take(browser, options.url, films, options.to)
         else:
             bundle = open_bundle(Settings.from_environment().model)
-            command = serving.from_source(serving.without_gate(bundle, Path(folder)))
-            with serving.serving(command, Path(folder), LUNGCARE_EXAMPLES=str(films[0].parent.parent)) as server:
+            if options.readme and "examples.json" in bundle.card.files:
+                command, settings = serving.from_source(bundle.folder), {}
+            else:  # the gate takes no phantom for a film
+                command = serving.from_source(serving.without_gate(bundle, Path(folder)))
+                settings = {"LUNGCARE_EXAMPLES": str(films[0].parent.parent)}
+            with serving.serving(command, Path(folder), **settings) as server:
                 take(browser, server.url, films, options.to)
         browser.close()
     return 0
@@ -106,12 +111,13 @@ def _all(browser: Browser, url: str, films: list[Path], folder: Path) -> None:
                 page.context.close()
 
 
-def _for_readme(browser: Browser, url: str, films: list[Path], _: Path) -> None:
+def _for_readme(browser: Browser, url: str, *_: object) -> None:
     folder = ROOT / "docs" / "images"
     folder.mkdir(parents=True, exist_ok=True)
     page = _open(browser, url, viewport=SIZES["desktop"], locale="en-US", color_scheme="light")
     page.screenshot(path=folder / "home.png")
-    page.set_input_files("#lc-file", films[2])
+    page.evaluate("location.hash = 'examine'")
+    page.get_by_role("button", name="Tuberculosis").first.click()
     page.wait_for_selector(".lc-reading")
     page.screenshot(path=folder / "result.png")
 

@@ -162,6 +162,9 @@ class Problems:
         body = Body(receive, self.most)
         is_answered = is_replaced = False
 
+        def of_status(status: int) -> Problem:
+            return problem.of_status(status, scope["path"], language, self.model, self.prefix)
+
         async def answer(document: Problem, headers: dict[str, str] | None = None) -> None:
             monitor.problem(document)
             await problem.response(document, headers)(scope, receive, send)
@@ -174,7 +177,7 @@ class Problems:
                 if message["status"] >= 400 and headers.get("content-type", "") != problem.MEDIA_TYPE:
                     is_replaced = True
                     kept = {name: headers[name] for name in ("allow", "retry-after") if name in headers}
-                    return await answer(problem.of_status(message["status"], language, self.model, self.prefix), kept)
+                    return await answer(of_status(message["status"]), kept)
             if not is_replaced:
                 await send(message)
 
@@ -187,7 +190,7 @@ class Problems:
         except Exception:  # the last door: the cause into the log, no stack trace to the sender
             logger.exception("A request failed")
             if not is_answered:
-                await answer(problem.of_status(500, language, self.model, self.prefix))
+                await answer(of_status(500))
 
 
 def _with_prefix(app: ASGIApp, prefix: str) -> ASGIApp:

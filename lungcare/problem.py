@@ -31,7 +31,7 @@ _OF_REQUESTS = {
     "too_many_requests": 429,
 }
 # What is wrong with us.
-_OF_OURS = {"internal_error": 500, "busy": 503, "timed_out": 504}
+_OF_OURS = {"internal_error": 500, "busy": 503, "not_ready": 503, "timed_out": 504}
 # What is said where another layer refused with a status and no code.
 _BY_STATUS = {
     404: "not_found",
@@ -41,6 +41,7 @@ _BY_STATUS = {
     503: "busy",
     504: "timed_out",
 }
+_READY = "/readyz"
 _NEVER_BY_HTTP = {"unreadable_file"}
 STATUS_BY_CODE = {
     code: status
@@ -115,9 +116,11 @@ def refused(refusal: Refusal, prefix: str = "") -> Problem:
     return _problem(refusal.code, status, refusal.message, refusal.advice, refusal.model, prefix)
 
 
-def of_status(status: int, language: str, model: str, prefix: str = "") -> Problem:
-    """The problem document for a status of 400 or more that another layer chose."""
+def of_status(status: int, path: str, language: str, model: str, prefix: str = "") -> Problem:
+    """The problem document for a status of 400 or more that another layer chose for a path."""
     code = _BY_STATUS.get(status, "bad_request" if status < 500 else "internal_error")
+    if (status, path) == (503, _READY):
+        code = "not_ready"
     document = problem(RequestError(code), language, model, prefix)
     return document.model_copy(update={"status": status, "title": _title(status)})
 

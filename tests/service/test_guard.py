@@ -54,6 +54,10 @@ async def _where(request: Request) -> JSONResponse:
     return JSONResponse([request.url.path, request.client.host])
 
 
+async def _not_ready(request: Request) -> JSONResponse:
+    return JSONResponse("secret", 503)
+
+
 async def _away(request: Request) -> RedirectResponse:
     return RedirectResponse("/ui")
 
@@ -66,6 +70,7 @@ def client(route=_echo, batch=_echo, **settings) -> TestClient:
         Route("/where", _where),
         Route("/ui/page", _where),
         Route("/livez", _where),
+        Route("/readyz", _not_ready),
         Route("/", _away),
     ]
     app = Starlette(routes=routes)
@@ -120,6 +125,11 @@ def test_our_failure_is_answered_plainly(route):
     assert_problem(answer, 500, "internal_error")
     assert answer.json()["outcome"] == "failed"
     assert answer.json()["request_id"] in answer.json()["advice"]
+
+
+def test_a_service_that_failed_its_check_says_that_it_is_not_ready():
+    assert_problem(client().get("/readyz"), 503, "not_ready")
+    assert_problem(client(root_path="/lungcare").get("/lungcare/readyz"), 503, "not_ready")
 
 
 @pytest.mark.parametrize("path", ["/classify", "/other"])

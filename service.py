@@ -15,13 +15,16 @@ from lungcare.guarded_service import GuardedService
 from lungcare.language import preferred
 from lungcare.problem import Problem
 from lungcare.reading import Reading, Refusal
-from lungcare.settings import Settings
+from lungcare.settings import Settings, SettingsError
 
 HAS_GPU = any(Path("/dev").glob("nvidia[0-9]*"))
 # Beyond our own limit of time, so that ours answers first.
 GRACE_SECONDS = 30
 
-settings = Settings.from_environment()
+try:
+    settings = Settings.from_environment()
+except SettingsError as error:
+    raise SystemExit(f"lungcare: {error}") from error
 log.configure()
 # Read by uvicorn when it starts, after this: whose X-Forwarded-For counts.
 os.environ["FORWARDED_ALLOW_IPS"] = settings.trusted_proxies

@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import tarfile
+from pathlib import Path
 
 import pytest
 
@@ -124,6 +125,16 @@ def test_the_image_runs_without_rights_listens_everywhere_and_says_whether_it_is
     assert re.search(r"^HEALTHCHECK .*\\\n.*/readyz", definition, re.MULTILINE)
     assert re.search(r'^ENTRYPOINT \[ "\S*/env/docker/entrypoint.sh" \]', definition, re.MULTILINE)
     assert 'set -- bentoml serve "$@" "$BENTO_PATH"' in (imported / "env" / "docker" / "entrypoint.sh").read_text()
+
+
+def test_a_wrong_setting_ends_the_start_of_the_container_with_one_sentence(imported, tmp_path):
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    told = {"PATH": path, "BENTO_PATH": str(imported), "BENTOML_HOME": str(tmp_path), "LUNGCARE_THREADS": "0"}
+    command = ["bash", str(imported / "env" / "docker" / "entrypoint.sh")]
+    done = subprocess.run(command, cwd=imported, env=os.environ | told, capture_output=True, text=True, timeout=300)
+    assert done.returncode != 0
+    assert "lungcare: LUNGCARE_THREADS is wrong: " in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_a_bento_records_its_model(imported):

@@ -4,8 +4,9 @@ The only decoder of the project: training, service, page and command line all co
 """
 
 import io
+import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from PIL import ExifTags, Image
@@ -32,6 +33,8 @@ SHARE_OF_PROGRESSIVE_JPEG = 0.5 * SHARE_OF_MOST
 SHARE_OF_32_BITS = 0.5 * SHARE_OF_MOST
 # A film of more pixels is halved in both directions before its levels become floats.
 _WHOLE_PIXELS = 36_000_000
+# What is brought to a smaller side may come from a film of so many times that side, made of means of whole pixels.
+_ENOUGH = 2
 
 # How often a decoder may ask for bytes: far more than any film needs, soon enough to stop who only keeps it busy.
 _MAX_READS = 200_000
@@ -76,12 +79,15 @@ class Radiograph:
 
 
 @stage("decode")
-def decode(data: bytes, max_pixels: int = MAX_PIXELS) -> Radiograph:
+def decode(data: bytes, max_pixels: int = MAX_PIXELS, side: int | None = None) -> Radiograph:
     """Decode one film.
 
     data: the bytes of a PNG, JPEG, WebP, TIFF, BMP or DICOM file, grey or colour; what they hold counts, not a name.
     max_pixels: width times height that is still accepted; looked at before anything is decoded. Some decoders need
     more memory for each pixel; theirs is a part of it.
+    side: longest side, in pixels, that the film will be `scaled` to: of a JPEG more than twice as large, no more
+    is decoded than that needs, by the scaled transform of its blocks (libjpeg), so that its geometry is a fraction of
+    the file's. None: all of it.
 
     8 bits are divided by 255; more are stretched between their 0.5 and 99.5 percentiles (of 16-bit colour, Pillow
     keeps the upper 8 bits). Orientation tags (EXIF) are obeyed; transparent parts become black; of the further
@@ -108,6 +114,9 @@ def decode(data: bytes, max_pixels: int = MAX_PIXELS) -> Radiograph:
         with _file_class(data)(_Metered(data)) as image:
             check_size(image.width, image.height, _share(image, data))
             _check_pages(image)
+            if side is not None:
+                scale = _ENOUGH * side / max(image.size)
+                image.draft(None, (math.ceil(scale * image.width), math.ceil(scale * image.height)))
             image.load()
             return Radiograph(_pixels(image, is_deep=_is_deep_png(data)))
     except (FilmError, MemoryError, ImportError):
@@ -118,19 +127,22 @@ def decode(data: bytes, max_pixels: int = MAX_PIXELS) -> Radiograph:
         raise FilmError("damaged_file") from error
 
 
+@stage("scale")
+def scaled(radiograph: Radiograph, side: int) -> Radiograph:
+    """The film with its longest side brought to `side` pixels: all that gate, network and segmenter look at."""
+    return replace(radiograph, pixels=_resized(radiograph.pixels, side))
+
+
 def square(pixels: np.ndarray, size: int) -> np.ndarray:
     """Scale a film into a square: geometry kept, centred, the rest black.
 
     pixels: float32 (height, width), any range. Returns float32 (size, size) of the same range.
-    The longest side is brought to `size` by bilinear interpolation, antialiased when it shrinks.
     """
-    height, width = pixels.shape
-    scale = size / max(height, width)
-    inner = (max(1, round(width * scale)), max(1, round(height * scale)))
-    scaled = np.asarray(Image.fromarray(pixels).resize(inner, Image.Resampling.BILINEAR))
-    left, top = (size - inner[0]) // 2, (size - inner[1]) // 2
+    inner = _resized(pixels, size)
+    height, width = inner.shape
+    left, top = (size - width) // 2, (size - height) // 2
     canvas = np.zeros((size, size), np.float32)
-    canvas[top : top + inner[1], left : left + inner[0]] = scaled
+    canvas[top : top + height, left : left + width] = inner
     return canvas
 
 
@@ -139,6 +151,18 @@ def network_input(radiograph: Radiograph, size: int) -> np.ndarray:
     """The array that a network is given: float32 (size, size, 1), grey levels 0 to 255."""
     note(brightness=round(float(radiograph.pixels[::8, ::8].mean()), 3))
     return square(radiograph.pixels, size)[..., np.newaxis] * np.float32(255)
+
+
+def _resized(pixels: np.ndarray, side: int) -> np.ndarray:
+    """float32 (height, width) -> the same with its longest side `side`.
+
+    By bilinear interpolation, antialiased when it shrinks; from above four times the side, means of whole pixels come
+    first, which changes a film by a tenth of a grey level of 256.
+    """
+    height, width = pixels.shape
+    scale = side / max(height, width)
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    return np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.BILINEAR, reducing_gap=_ENOUGH))
 
 
 class _Metered(io.BytesIO):

@@ -11,7 +11,7 @@ from PIL import Image
 
 # Colours from weak to strong, and how much they cover: the film stays seen where there is little.
 _WEAK, _STRONG = np.array([255, 196, 64]), np.array([235, 20, 20])
-_LONGEST = 640
+_PALETTE = np.round(np.linspace(_WEAK, _STRONG, 256)).astype(np.uint8).tobytes()
 
 
 def class_map(influence: np.ndarray, condition: int) -> np.ndarray:
@@ -33,23 +33,21 @@ def over_square(shares: np.ndarray, side: int) -> np.ndarray:
 
 
 def over_film(shares: np.ndarray, height: int, width: int) -> np.ndarray:
-    """A class map in the geometry of the film: float32, its longest side at most 640, without the square's padding."""
-    side = min(_LONGEST, max(height, width))
-    rows, columns = (max(1, round(length * side / max(height, width))) for length in (height, width))
-    top, left = (side - rows) // 2, (side - columns) // 2
-    return over_square(shares, side)[top : top + rows, left : left + columns]
+    """A class map on the film without the square's padding: float32 (height, width), 0 to 1."""
+    side = max(height, width)
+    top, left = (side - height) // 2, (side - width) // 2
+    return over_square(shares, side)[top : top + height, left : left + width]
 
 
 def picture(shares: np.ndarray, height: int, width: int) -> bytes:
-    """A class map as a PNG to lay over a film of that height and width, in its geometry.
+    """A class map as a PNG of that height and width, to lay over a film of these proportions and smooth when enlarged.
 
     Colours go from yellow (weak) to red (strong); the weaker, the more transparent. Nothing of the film is in it.
     """
-    strength = over_film(shares, height, width)[..., np.newaxis]
-    colours = _WEAK + strength * (_STRONG - _WEAK)
-    pixels = np.concatenate([colours, 255 * strength], axis=2)
+    image = Image.fromarray(np.round(255 * over_film(shares, height, width)).astype(np.uint8))
+    image.putpalette(_PALETTE)
     stream = io.BytesIO()
-    Image.fromarray(np.round(pixels).astype(np.uint8), "RGBA").save(stream, "PNG")
+    image.save(stream, "PNG", transparency=bytes(range(256)), compress_level=1)
     return stream.getvalue()
 
 

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from lungcare import film
-from lungcare.film import FilmError, decode
+from lungcare.film import FilmError, Radiograph, decode
 from tests import phantom
 
 # Four fields of one grey each, A B over C D: 8 bits give exactly these levels.
@@ -240,6 +240,24 @@ def test_square_keeps_the_geometry(shape, inside):
     assert np.allclose(canvas[inside], 1)
     canvas[inside] = 0
     assert not canvas.any()
+
+
+def test_a_large_jpeg_is_decoded_as_far_as_it_is_needed():
+    """And what becomes of it is what the whole of it becomes, give or take a grey level."""
+    data = phantom.encode(phantom.chest(height=1800, width=1500), "JPEG")
+    part, whole = decode(data, side=200), decode(data)
+    assert (whole.height, whole.width) == (1800, 1500)
+    assert 400 <= part.height < 900
+    pixels = [film.scaled(radiograph, 200).pixels for radiograph in (part, whole)]
+    assert pixels[0].shape == pixels[1].shape == (200, 167)
+    assert 255 * np.abs(pixels[0] - pixels[1]).mean() < 1
+
+
+def test_a_scaled_film_gives_the_same_square():
+    radiograph = Radiograph(phantom.chest(height=400, width=300), ("inverted",))
+    small = film.scaled(radiograph, 96)
+    assert small.corrections == ("inverted",)
+    assert np.array_equal(film.square(small.pixels, 96), film.square(radiograph.pixels, 96))
 
 
 def test_square_of_the_same_size_changes_nothing():

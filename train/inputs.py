@@ -13,7 +13,7 @@ def network_inputs(data: Path, films: list[Placed], size: int) -> np.ndarray:
     """float32 (films, size, size, 1), grey levels 0 to 255."""
 
     def one(placed: Placed) -> np.ndarray:
-        return network_input(decode((data / placed.film.file).read_bytes()), size)
+        return network_input(decode((data / placed.film.file).read_bytes(), side=size), size)
 
     with ThreadPoolExecutor(2) as pool:
         return np.stack(list(pool.map(one, films)))

@@ -7,12 +7,13 @@ from pathlib import Path
 
 import numpy as np
 
-from lungcare.film import Radiograph, decode
+from lungcare.film import Radiograph, decode, scaled
 from lungcare.gate import Gate
 from lungcare.reading import FilmError
 from train import gate_views as views
 from train.gate_pictures import LATERAL, Picture
 from train.pack import grey_levels
+from train.quality import SIDE
 from train.split import Placed, Split
 
 PARTS = ("test", "official", "external")
@@ -104,8 +105,17 @@ def faults(gate: Gate, data: Path, films: list[Placed], unseen: list[Picture], r
         own = [picture for picture in unseen if (picture.kind == LATERAL) == is_own]
         if own:
             add(code, _answers(gate, (data / picture.file for picture in own)))
+    return shares_right(table)
+
+
+def shares_right(table: dict[str, dict]) -> dict:
+    """The rows of all faults, and how often the reason is right: mean over the faults, and of all pictures."""
     shares, pictures = ([row[name] for row in table.values()] for name in ("right", "pictures"))
-    return {"right": float(np.average(shares, weights=pictures)), "faults": table}
+    return {
+        "right": float(np.mean(shares)),
+        "right_of_pictures": float(np.average(shares, weights=pictures)),
+        "faults": table,
+    }
 
 
 def one_fault() -> dict[str, Make]:
@@ -138,7 +148,7 @@ def _answers(gate: Gate, paths: Iterable[Path]) -> list[tuple[tuple[str, ...], t
 def _checked(gate: Gate, radiograph: Radiograph) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The code of the refusal, and the corrections; each empty where there is none."""
     try:
-        return (), gate.check(radiograph).corrections
+        return (), gate.check(scaled(radiograph, SIDE)).corrections
     except FilmError as error:
         return (error.code,), ()
 

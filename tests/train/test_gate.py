@@ -11,7 +11,7 @@ from lungcare.gate import Gate, columns
 from lungcare.reading import STATUS_BY_CODE, FilmError
 from tests import gated, phantom
 from train import gate_views as views
-from train.gate_measure import faults, one_fault
+from train.gate_measure import faults, one_fault, shares_right
 from train.gate_page import as_text, write_gate
 from train.gate_pictures import read_pictures
 from train.gate_views import KINDS
@@ -78,12 +78,18 @@ def test_the_run_tells_what_it_measured(gate_run, tmp_path):
     card = GateCard.model_validate_json((gate_run / "gate.json").read_bytes())
     assert set(card.figures["left_out"]) == set(gated.OTHERS)
     assert card.figures["films"]["test"]["films"] > 0
-    assert 0 <= card.figures["faults"]["right"] <= 1
+    assert card.figures["faults"] == shares_right(card.figures["faults"]["faults"])
     write_gate(card, tmp_path)
     page = (tmp_path / "GATE.md").read_text()
     assert page.strip() == as_text(card).strip()
     assert all(f"| {kind} |" in page for kind in gated.OTHERS)
     assert json.loads((tmp_path / "results" / "gate.json").read_text())["sure"] == card.sure
+
+
+def test_every_fault_counts_the_same_in_the_share_of_right_reasons():
+    rows = {"too_dark": {"pictures": 90, "right": 1.0}, "lateral_film": {"pictures": 10, "right": 0.0}}
+    told = shares_right(rows)
+    assert told == {"right": 0.5, "right_of_pictures": pytest.approx(0.9), "faults": rows}
 
 
 def test_pictures_of_a_kind_are_in_all_parts(gate_run):
@@ -116,9 +122,9 @@ def test_views_keep_their_shape():
 def test_a_card_and_its_files_agree_on_the_gate(gated_folder):
     card = json.loads((gated_folder / CARD).read_text())
     assert Card.model_validate(card).gate.kinds == KINDS
-    with pytest.raises(ValueError, match="with a gate"):
+    with pytest.raises(ValueError, match=r"lists gate\.keras"):
         Card.model_validate(card | {"gate": None})
-    with pytest.raises(ValueError, match="with a gate"):
+    with pytest.raises(ValueError, match=r"lists gate\.keras"):
         Card.model_validate(card | {"files": {name: f for name, f in card["files"].items() if name != GATE}})
 
 

@@ -75,6 +75,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     batch.add_argument("folder", metavar="FOLDER", help="searched in depth")
     batch.add_argument("--output", metavar="OUT.csv", required=True, help="the table")
+    batch.add_argument("--in-lungs", action="store_true", help="say how much of what spoke for it lies in the lungs")
     batch.add_argument("--restart", action="store_true", help="begin a new table, whatever the old one holds")
 
     store = command_of_model("store", _store, "put a bundle into the BentoML model store and print its tag")
@@ -117,7 +118,7 @@ def _batch(options: argparse.Namespace) -> int:
     from lungcare.batch import read_folder
 
     reader = _reader(options.model)
-    tally = read_folder(reader, options.folder, options.output, options.restart)
+    tally = read_folder(reader, options.folder, options.output, options.restart, options.in_lungs)
     print(f"{options.output}: {tally['read']} read, {tally['refused']} refused.")
     return REFUSED if tally["refused"] else READ
 

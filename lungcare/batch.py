@@ -16,7 +16,10 @@ from lungcare.conditions import CODES
 from lungcare.reader import Reader
 from lungcare.reading import FilmError, Reading, Refusal
 
-COLUMNS = ("file", "outcome", "code", "finding", "uncertain", *CODES, "screening", "balanced", "corrections", "model")
+COLUMNS = (
+    *("file", "outcome", "code", "finding", "uncertain", *CODES, "screening", "balanced", "corrections"),
+    *("in_lungs", "model"),
+)
 FILMS = 8
 WINDOW = 4 * FILMS
 
@@ -28,13 +31,15 @@ class BatchError(RuntimeError):
     """The table cannot be begun or gone on with; says what to do."""
 
 
-def read_folder(reader: Reader, folder: str | Path, output: str | Path, restart: bool = False) -> Counter:
+def read_folder(
+    reader: Reader, folder: str | Path, output: str | Path, restart: bool = False, in_lungs: bool = False
+) -> Counter:
     """Read every file of a folder into a CSV table with COLUMNS. Returns how many rows are read and refused.
 
     The folder is searched in depth; hidden files and the table itself are left out. A file that cannot be read is
     a row with its code. Rows are written as they come, in the order of the names: called again after it was stopped
     or killed, it goes on where it was.
-    restart: begin a new table where there is one.
+    restart: begin a new table where there is one. in_lungs: fill the column of that name too.
     Raises BatchError when there is no such folder, or the table is another model's or no table of ours.
     """
     folder, output = Path(folder), Path(output)
@@ -54,7 +59,7 @@ def read_folder(reader: Reader, folder: str | Path, output: str | Path, restart:
         if not outcomes:
             file.truncate(0)
             file.write(_line(COLUMNS))
-        for rows in _rows(reader, folder, todo):
+        for rows in _rows(reader, folder, todo, in_lungs):
             file.writelines(map(_line, rows))
             file.flush()
             tally.update(row[1] for row in rows)
@@ -62,7 +67,7 @@ def read_folder(reader: Reader, folder: str | Path, output: str | Path, restart:
     return tally
 
 
-def _rows(reader: Reader, folder: Path, names: list[str]) -> Iterator[list[tuple]]:
+def _rows(reader: Reader, folder: Path, names: list[str], in_lungs: bool) -> Iterator[list[tuple]]:
     """Rows in the order of the names, a few at a time: threads decode while the network reads."""
     pool = ThreadPoolExecutor(max_workers=min(4, os.cpu_count() or 1))
     waiting: deque[tuple[str, Future]] = deque()
@@ -70,14 +75,14 @@ def _rows(reader: Reader, folder: Path, names: list[str]) -> Iterator[list[tuple
         for name in names:
             waiting.append((name, pool.submit(reader.prepare_file, folder / name)))
             if len(waiting) >= WINDOW:
-                yield _judged(reader, [waiting.popleft() for _ in range(FILMS)])
+                yield _judged(reader, [waiting.popleft() for _ in range(FILMS)], in_lungs)
         while waiting:
-            yield _judged(reader, [waiting.popleft() for _ in range(min(FILMS, len(waiting)))])
+            yield _judged(reader, [waiting.popleft() for _ in range(min(FILMS, len(waiting)))], in_lungs)
     finally:
         pool.shutdown(cancel_futures=True)
 
 
-def _judged(reader: Reader, group: list[tuple[str, Future]]) -> list[tuple]:
+def _judged(reader: Reader, group: list[tuple[str, Future]], in_lungs: bool) -> list[tuple]:
     """The rows of one group of films, read in one call of the network."""
     results: dict[str, Reading | Refusal] = {}
     films = {}
@@ -87,7 +92,7 @@ def _judged(reader: Reader, group: list[tuple[str, Future]]) -> list[tuple]:
         except FilmError as error:
             results[name] = reader.refuse(error)
     if films:
-        results.update(zip(films, reader.judge(list(films.values())), strict=True))
+        results.update(zip(films, reader.judge(list(films.values()), in_lungs), strict=True))
     return [table_row(name, results[name]) for name, _ in group]
 
 
@@ -95,7 +100,7 @@ def table_row(name: str, result: Reading | Refusal) -> tuple:
     """One row of the table, in the order of COLUMNS.
 
     uncertain: true or false, empty where the model has no rule. screening, balanced: the conditions flagged, a space
-    between them. corrections: what was set right, likewise.
+    between them. corrections: what was set right, likewise. in_lungs: empty where it was not asked for.
     """
     if result.outcome == "refused":
         return (name, result.outcome, result.code, *[""] * (len(COLUMNS) - 4), result.model)
@@ -103,7 +108,9 @@ def table_row(name: str, result: Reading | Refusal) -> tuple:
     numbers = [f"{getattr(result.probabilities, code):.8f}" for code in CODES]
     flagged = [" ".join(result.flagged(point)) for point in ("screening", "balanced")]
     corrections = " ".join(result.corrections)
-    return (name, result.outcome, "", result.finding, uncertain, *numbers, *flagged, corrections, result.model)
+    in_lungs = "" if result.in_lungs is None else f"{result.in_lungs:.4f}"
+    last = (corrections, in_lungs, result.model)
+    return (name, result.outcome, "", result.finding, uncertain, *numbers, *flagged, *last)
 
 
 def _line(row: tuple) -> str:

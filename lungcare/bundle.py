@@ -12,6 +12,7 @@ from lungcare.conditions import CODES
 CARD = "card.json"
 NETWORK = "model.keras"
 GATE = "gate.keras"
+LUNGS = "lungs.keras"
 MODELS = Path(__file__).resolve().parent.parent / "models"
 
 
@@ -110,6 +111,16 @@ class GateCard(BaseModel):
     figures: dict = Field({}, description="What was measured, as docs/results/gate.json has it in full.")
 
 
+class LungsCard(BaseModel):
+    """How well the network finds the lungs. See lungcare.lungs."""
+
+    model_config = ConfigDict(frozen=True)
+
+    films: int = Field(description="Films with drawn lungs that it learned from.")
+    parameters: int
+    dice: dict[str, dict] = Field(description="Dice coefficient on films that it never saw, by part or source.")
+
+
 class Card(BaseModel):
     """What belongs to a trained model and is not its weights.
 
@@ -128,6 +139,7 @@ class Card(BaseModel):
     calibration: Calibration = Calibration()
     decisions: Decisions | None = None
     gate: GateCard | None = None
+    lungs: LungsCard | None = None
     training: dict
     data: dict
     metrics: dict
@@ -143,8 +155,9 @@ class Card(BaseModel):
     def _files_are_in_the_bundle(self) -> "Card":
         if NETWORK not in self.files:
             raise ValueError(f"the files must include {NETWORK}. Received: {sorted(self.files)}")
-        if (self.gate is not None) != (GATE in self.files):
-            raise ValueError(f"a card with a gate lists {GATE}, and no other card does. Received: {sorted(self.files)}")
+        for part, name in ((self.gate, GATE), (self.lungs, LUNGS)):
+            if (part is not None) != (name in self.files):
+                raise ValueError(f"a card lists {name} where it describes it. Received: {sorted(self.files)}")
         for name in self.files:
             path = PurePosixPath(name)
             if path.is_absolute() or ".." in path.parts:
@@ -199,6 +212,11 @@ class Bundle:
     def gate(self) -> Path | None:
         """The Keras file of the gate, None where the bundle has none."""
         return self.folder / GATE if self.card.gate else None
+
+    @property
+    def lungs(self) -> Path | None:
+        """The Keras file of the network that finds the lungs, None where the bundle has none."""
+        return self.folder / LUNGS if self.card.lungs else None
 
     @property
     def names(self) -> tuple[str, ...]:

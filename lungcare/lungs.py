@@ -1,9 +1,12 @@
 """Where the lungs lie on a film, as a small network sees it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from scipy import ndimage
+
+from lungcare.film import square
 
 SIDE = 128
 # Parts of less than this share of the film are taken for noise, and smaller boxes for a failure.
@@ -19,6 +22,16 @@ class Box:
     top: float
     right: float
     bottom: float
+
+
+def find_lungs(network: Callable[[np.ndarray], np.ndarray], films: np.ndarray) -> np.ndarray:
+    """Where squared films are lung: float32 (n, 128, 128), the probability of each pixel.
+
+    network: float32 (n, 128, 128, 1), grey levels 0 to 255 -> float32 (n, 128, 128, 1). films: (n, side, side) of any
+    side, grey levels 0 to 255.
+    """
+    scaled = np.stack([square(film.astype(np.float32, copy=False), SIDE) for film in films])
+    return network(scaled[..., np.newaxis])[..., 0]
 
 
 def box_of(lungs: np.ndarray) -> Box | None:

@@ -243,6 +243,7 @@ def _map_controls(answer: Reading, quality: Quality) -> str:
             chance=whole_percent(quality.chance.value),
             centre=whole_percent(quality.centre.value),
         )
+    inside = "" if answer.in_lungs is None else both("result.map.lungs", share=whole_percent(answer.in_lungs))
     return f"""
 <div class="lc-map-controls lc-no-print">
   <label><input type="checkbox" data-map="show">{both("result.map.show")}</label>
@@ -250,7 +251,7 @@ def _map_controls(answer: Reading, quality: Quality) -> str:
     <label>{both("result.map.strength")}
       <input type="range" data-map="strength" min="10" max="100" value="60"></label>
     <p class="lc-legend" aria-hidden="true">{both("result.map.weak")}<span></span>{both("result.map.strong")}</p>
-    <p class="lc-small">{per_language(texts)} {score}</p>
+    <p class="lc-small">{per_language(texts)} {inside} {score}</p>
   </div>
 </div>"""
 

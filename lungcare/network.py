@@ -27,24 +27,24 @@ class Seen:
     influence: np.ndarray | None
 
 
-def compiled(path: str | Path, size: int, columns: int) -> Callable[[np.ndarray], np.ndarray]:
-    """The compiled call of a network: float32 (n, size, size, 1) -> float32 (n, columns).
+def compiled(path: str | Path, size: int, *output: int) -> Callable[[np.ndarray], np.ndarray]:
+    """The compiled call of a network: float32 (n, size, size, 1) -> float32 (n, *output).
 
     Raises BundleError when the file is no network of this shape.
     """
-    model = _loaded(path, size, columns)
+    model = _loaded(path, size, *output)
     signature = [tf.TensorSpec(model.input_shape, tf.float32)]
     call = tf.function(lambda films: model(films, training=False), input_signature=signature, autograph=False)
     call(np.zeros((1, size, size, 1), np.float32))
     return lambda films: call(films).numpy()
 
 
-def _loaded(path: str | Path, size: int, columns: int) -> keras.Model:
+def _loaded(path: str | Path, size: int, *output: int) -> keras.Model:
     try:
         model = keras.saving.load_model(path, compile=False, safe_mode=True)
     except (ValueError, TypeError, OSError) as error:
         raise BundleError(f"{path} cannot be loaded: {error}") from error
-    wanted = (None, size, size, 1), (None, columns)
+    wanted = (None, size, size, 1), (None, *output)
     if (model.input_shape, model.output_shape) != wanted:
         raise BundleError(
             f"{path} must map {wanted[0]} to {wanted[1]}. Received: {model.input_shape} to {model.output_shape}"

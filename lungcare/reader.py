@@ -6,12 +6,12 @@ from pathlib import Path
 
 import numpy as np
 
-from lungcare import influence
+from lungcare import influence, lungs
 from lungcare.bundle import Bundle, open_bundle
 from lungcare.calibration import calibrated, reweighted
 from lungcare.certainty import SCORES
 from lungcare.conditions import CODES
-from lungcare.film import Radiograph, decode, network_input
+from lungcare.film import Radiograph, decode, network_input, scaled
 from lungcare.gate import Gate, columns
 from lungcare.reading import FilmError, Flag, Flags, Probabilities, Reading, Refusal
 from lungcare.settings import Settings
@@ -49,6 +49,7 @@ class Reader:
         self._network = Network(bundle.network, self._size)
         card = bundle.card.gate
         self._gate = Gate(card, compiled(bundle.gate, card.size, columns(card.kinds))) if card else Gate()
+        self._lungs = compiled(bundle.lungs, lungs.SIDE, lungs.SIDE, lungs.SIDE, 1) if bundle.lungs else None
 
     @classmethod
     def open(cls, folder_or_name: str | Path, settings: Settings | None = None) -> "Reader":
@@ -70,18 +71,21 @@ class Reader:
     def read_with_map(self, data: bytes, language: str = "en") -> tuple[Reading | Refusal, bytes | None]:
         """`read`, and where the network looked: a PNG to lay over the film, see `lungcare.influence.picture`.
 
+        The reading says how much of that lies in the lungs, where the bundle has a network that finds them.
         The picture is None for a refusal, and for a network that has no such map. Costs no second pass.
         """
         try:
             radiograph = self._radiograph(data)
         except FilmError as error:
             return self.refuse(error, language), None
-        seen = self._network.look(network_input(radiograph, self._size)[np.newaxis])
+        film = network_input(radiograph, self._size)
+        seen = self._network.look(film[np.newaxis])
         answer = self._readings(seen.probabilities, [radiograph.corrections])[0]
         if seen.influence is None:
             return answer, None
         shares = influence.class_map(seen.influence[0], CODES.index(answer.finding))
-        return answer, influence.picture(shares, radiograph.height, radiograph.width)
+        picture = influence.picture(shares, radiograph.height, radiograph.width)
+        return answer.model_copy(update={"in_lungs": self._in_lungs(film, shares)}), picture
 
     def read_file(self, path: str | Path, language: str = "en") -> Reading | Refusal:
         """Read one film from its file; a file that is missing or may not be read is a Refusal too."""
@@ -107,10 +111,20 @@ class Reader:
             raise FilmError("unreadable_file") from error
         return self.prepare(data)
 
-    def judge(self, films: Sequence[Prepared]) -> list[Reading]:
-        """Read prepared films in one call of the network; the number of films changes no probability."""
-        softmax = self._network(np.stack([film.pixels for film in films]))
-        return self._readings(softmax, [film.corrections for film in films])
+    def judge(self, films: Sequence[Prepared], in_lungs: bool = False) -> list[Reading]:
+        """Read prepared films in one call of the network; the number of films changes no probability.
+
+        in_lungs: whether to say how much of what the network looked at lies in the lungs.
+        """
+        seen = self._network.look(np.stack([film.pixels for film in films]))
+        readings = self._readings(seen.probabilities, [film.corrections for film in films])
+        if not in_lungs or seen.influence is None:
+            return readings
+        told = []
+        for film, reading, own in zip(films, readings, seen.influence, strict=True):
+            shares = influence.class_map(own, CODES.index(reading.finding))
+            told.append(reading.model_copy(update={"in_lungs": self._in_lungs(film.pixels, shares)}))
+        return told
 
     def refuse(self, error: FilmError, language: str = "en") -> Refusal:
         """The refusal for an error, in the words of a language."""
@@ -122,11 +136,23 @@ class Reader:
         )
 
     def _radiograph(self, data: bytes) -> Radiograph:
-        """A film that may be read. Raises FilmError."""
+        """A film that may be read, its longest side that of the network's square. Raises FilmError."""
         limit = self.settings.max_bytes
         if len(data) > limit:
             raise FilmError("file_too_large", megabytes=f"{limit / 1e6:g}")
-        return self._gate.check(decode(data, self.settings.max_pixels))
+        return self._gate.check(scaled(decode(data, self.settings.max_pixels, self._size), self._size))
+
+    def _in_lungs(self, film: np.ndarray, shares: np.ndarray) -> float | None:
+        """Share of a class map's weight in the lungs; None where nothing finds them, or there is none of either.
+
+        film: float32 (size, size, 1), grey levels 0 to 255.
+        """
+        if self._lungs is None:
+            return None
+        found = lungs.find_lungs(self._lungs, film[np.newaxis, ..., 0])[0]
+        if lungs.box_of(found) is None or not shares.any():
+            return None
+        return round(influence.share_inside(shares, found > 0.5), 4)
 
     def _readings(self, softmax: np.ndarray, corrections: Sequence[tuple[str, ...]]) -> list[Reading]:
         """Softmax of the network, float (n, 4), and what was set right -> what is said of each film."""

@@ -93,6 +93,13 @@ class Reading(BaseModel):
     corrections: tuple[CorrectionCode, ...] = Field(
         (), description="What was wrong with the way the film lay, and was set right before it was read."
     )
+    in_lungs: float | None = Field(
+        None,
+        ge=0,
+        le=1,
+        description="Share of the map's weight that lies inside the lungs, as a network finds them; influence, not "
+        "location. Null where no map was asked for, the model has none, or no lungs were found.",
+    )
     model: str = Field(description="The model that read the film, as name:version.")
 
     @property

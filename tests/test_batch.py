@@ -49,7 +49,8 @@ def test_table(reader, folder, tmp_path):
     tally = read_folder(reader, folder, output)
     assert tally == {"read": 6, "refused": 3}
     assert output.read_text(encoding="utf-8").splitlines()[0] == (
-        "file,outcome,code,finding,uncertain,normal,pneumonia,tuberculosis,pneumothorax,screening,balanced,corrections,model"
+        "file,outcome,code,finding,uncertain,normal,pneumonia,tuberculosis,pneumothorax,screening,balanced,"
+        "corrections,in_lungs,model"
     )
     rows = table(output)
     assert [row["file"] for row in rows] == sorted([*NAMES, "empty.png", "deep/half.jpg", "notes.txt"])

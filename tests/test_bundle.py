@@ -96,6 +96,12 @@ def test_decisions_of_another_model_are_refused(copy, other_bundle_folder):
         Bundle(copy)
 
 
+def test_a_part_and_its_file_go_together(copy):
+    change_card(copy, lungs={"films": 1, "parameters": 2, "dice": {}})
+    with pytest.raises(BundleError, match=r"lists lungs\.keras where it describes it"):
+        Bundle(copy)
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [

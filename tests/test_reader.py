@@ -1,20 +1,25 @@
 import io
+import json
 import logging
+import shutil
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from lungcare.bundle import Bundle, BundleError
+from lungcare import lungs
+from lungcare.bundle import CARD, LUNGS, Bundle, BundleError, record_of
 from lungcare.conditions import CODES
 from lungcare.reader import Reader
 from lungcare.reading import STATUS_BY_CODE, FilmError
 from lungcare.settings import Settings
 from lungcare.words import LANGUAGES
 from tests import phantom
+from tests.conftest import SIZE
 from tests.test_film import BAD
 
 
@@ -110,10 +115,45 @@ def test_the_map_comes_with_the_same_reading(reader):
     film = phantom.film("tuberculosis", 2)
     answer, picture = reader.read_with_map(film)
     assert answer == reader.read(film)
+    assert answer.in_lungs is None, "this bundle has no network that finds the lungs"
     with Image.open(io.BytesIO(picture)) as map_picture:
-        assert (map_picture.mode, map_picture.size) == ("RGBA", (288, 320))
+        assert map_picture.size == (round(288 / 320 * SIZE), SIZE)
+        assert map_picture.convert("RGBA").getextrema()[3][1] == 255
     refusal, nothing = reader.read_with_map(b"not a film")
     assert (refusal.outcome, nothing) == ("refused", None)
+
+
+def test_the_share_of_the_map_in_the_lungs_is_said_where_it_is_asked_for(bundle_folder, tmp_path):
+    """Of a network that finds the left half of every film to be lung, and of one that finds nothing."""
+    film = phantom.film("tuberculosis", 2)
+    reader = Reader.open(with_lungs(bundle_folder, tmp_path / "half", 5))
+    answer, picture = reader.read_with_map(film)
+    with Image.open(io.BytesIO(picture)) as map_picture:
+        strength = np.asarray(map_picture.convert("RGBA"))[..., 3].astype(float)
+    left = strength[:, : strength.shape[1] // 2].sum() / strength.sum()
+    assert answer.in_lungs == pytest.approx(left, abs=0.03)
+    prepared = reader.prepare(film)
+    assert reader.judge([prepared], in_lungs=True)[0] == answer
+    assert reader.read(film) == reader.judge([prepared])[0] == answer.model_copy(update={"in_lungs": None})
+    assert Reader.open(with_lungs(bundle_folder, tmp_path / "none", -5)).read_with_map(film)[0].in_lungs is None
+
+
+def with_lungs(bundle_folder: Path, folder: Path, bias: float) -> Path:
+    """The bundle with a network that takes the left half of any film for lung with the logit `bias`."""
+    import keras
+
+    side = lungs.SIDE
+    inputs = keras.Input((side, side, 1))
+    left = keras.layers.Conv2D(1, 1, kernel_initializer="zeros", bias_initializer=keras.initializers.Constant(bias))
+    right = keras.layers.ZeroPadding2D(((0, 0), (0, side // 2)))
+    halved = right(keras.layers.Activation("sigmoid")(left(keras.layers.Cropping2D(((0, 0), (0, side // 2)))(inputs))))
+    shutil.copytree(bundle_folder, folder)
+    keras.Model(inputs, halved).save(folder / LUNGS)
+    card = json.loads((folder / CARD).read_text())
+    card["lungs"] = {"films": 1, "parameters": 2, "dice": {}}
+    card["files"][LUNGS] = record_of(folder / LUNGS).model_dump()
+    (folder / CARD).write_text(json.dumps(card))
+    return folder
 
 
 def test_threads(reader):

@@ -87,7 +87,7 @@ def _publish(options: argparse.Namespace) -> None:
     from train.publish import publish
 
     name = options.name or options.run.name
-    bundle = publish(options.run, options.data, name, options.version, gate_run=options.gate)
+    bundle = publish(options.run, options.data, name, options.version, gate_run=options.gate, lungs_run=options.lungs)
     print(f"{bundle.card.tag} is published in {bundle.folder} and in the model store.")
 
 
@@ -192,6 +192,9 @@ def _parser() -> argparse.ArgumentParser:
     publish.add_argument("--name", help="name of the bundle, as in models/<name> (default: that of the run's folder)")
     publish.add_argument("--version", help="x.y.z (default: the next one when anything changed)")
     publish.add_argument("--gate", type=Path, default=GATE, help="run of the gate; without it, the published one")
+    publish.add_argument(
+        "--lungs", type=Path, default=LUNGS, help="run of the segmenter; without it, the published one"
+    )
     publish.set_defaults(command=_publish)
 
     gate = commands.add_parser("gate", help="train what tells frontal chest films from all else, and measure it")

@@ -262,7 +262,26 @@ def _influence(card: Card) -> str:
         "in_lungs": "share of the map's weight in the lungs",
         "lungs_area": "share of the film that is lung",
     }
-    return _figures({title: told[name] for name, title in names.items() if name in told})
+    table = _figures({title: told[name] for name, title in names.items() if name in told})
+    return f"{table}\n\n{_lungs(card)}"
+
+
+def _lungs(card: Card) -> str:
+    """The network that finds the lungs, and how well."""
+    if card.lungs is None:
+        return (
+            "No network of this bundle finds the lungs, so that a reading does not say how much of its map they hold."
+        )
+    rows = [
+        [name, f"{told['mean']:.3f}", f"{told['lowest_tenth']:.3f}", told["films"]]
+        for name, told in card.lungs.dice.items()
+    ]
+    return (
+        "Each reading with a map says what share of its weight lies in the lungs. A network of "
+        f"{card.lungs.parameters} parameters finds them (`lungs.keras`, a U-Net), trained on {card.lungs.films} films "
+        "of the training part whose lungs were drawn. Dice coefficient on films that it never saw; of sources, none of "
+        "their films was trained on:\n\n" + _table(["films", "mean", "lowest tenth", "count"], rows)
+    )
 
 
 def _audit(own: dict | None, audits: list[dict]) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 from lungcare.bundle import (
     CARD,
     GATE,
+    LUNGS,
     MODELS,
     NETWORK,
     Bundle,
@@ -17,6 +18,7 @@ from lungcare.bundle import (
     Decisions,
     GateCard,
     Input,
+    LungsCard,
     record_of,
 )
 from lungcare.conditions import CODES
@@ -38,7 +40,9 @@ log = logging.getLogger(__name__)
 
 DEFAULT = "lungcare"
 GATE_CARD = "gate.json"
+LUNGS_RESULTS = "results.json"
 LARGEST = 15_000_000
+LARGEST_LUNGS = 2_000_000
 PREPROCESSING = (
     "grey; 8 bits divided by 255, more bits stretched between their 0.5 and 99.5 percentiles; scaled by the longest "
     "side (bilinear, antialiased), padded to a centred black square; times 255"
@@ -50,11 +54,18 @@ DESCRIPTIONS = {
 
 
 def publish(
-    run: Path, prepared: Path, name: str, version: str | None, models: Path = MODELS, gate_run: Path | None = None
+    run: Path,
+    prepared: Path,
+    name: str,
+    version: str | None,
+    models: Path = MODELS,
+    gate_run: Path | None = None,
+    lungs_run: Path | None = None,
 ) -> Bundle:
     """Make models/<name>/ from a run, put it into the model store, and write the README's figures anew.
 
-    gate_run: run of `python -m train gate`. Where there is none, a bundle keeps its gate, a new one gets the default's.
+    gate_run, lungs_run: runs of `python -m train gate` and `segment`. Where there is none, a bundle keeps what it has,
+    and a new one gets the default's.
     version: x.y.z; without it that of the bundle when nothing changed, else the next one.
     The bundle and the store's entry are each whole or absent whenever this is killed; running it again completes them.
     Raises DataError when the run is not measured, or its network is too large.
@@ -73,19 +84,23 @@ def publish(
     audits = read_audits(models.parent / "docs" / "results")
     _restore(models / name)
     before = _published(models / name)
-    gate = _gate(gate_run, models / name, models / DEFAULT)
-    card = _with_gate(
-        _card(run, recipe, results, audits, name, version or (before.version if before else "1.0.0")), gate
-    )
+    gate = _found(GATE, gate_run, models / name, models / DEFAULT)
+    lungs = _found(LUNGS, lungs_run, models / name, models / DEFAULT)
+
+    def card_of(version: str) -> Card:
+        return _with_lungs(_with_gate(_card(run, recipe, results, audits, name, version), gate), lungs)
+
+    card = card_of(version or (before.version if before else "1.0.0"))
     if _changed(before, card):
         version = version or (_next(before.version) if before else "1.0.0")
-        card = _with_gate(_card(run, recipe, results, audits, name, version), gate)
+        card = card_of(version)
         if before and before.version == card.version:
             raise DataError(f"{before.tag} is published with another content. Give a new --version, or leave it to us.")
         external = _external(network, recipe, prepared, card)
         looks = 1 + (before.metrics.get("external", {}).get("looks", 0) if before else 0)
         card = card.model_copy(update={"metrics": card.metrics | {"external": external | {"looks": looks}}})
-        _replace_bundle(models / name, {NETWORK: network} | ({GATE: gate} if gate else {}), card)
+        files = {NETWORK: network, GATE: gate, LUNGS: lungs}
+        _replace_bundle(models / name, {file: path for file, path in files.items() if path}, card)
     bundle = Bundle(models / name)
     tag = import_bundle(bundle)
     log.info("%s is in the model store", tag)
@@ -129,9 +144,9 @@ def _card(run: Path, recipe: Recipe, results: dict, audits: list[dict], name: st
     )
 
 
-def _gate(gate_run: Path | None, *bundles: Path) -> Path | None:
-    """The file of the gate to publish, with its card beside it: that of the run, else of the first bundle with one."""
-    found = (folder / GATE for folder in (gate_run, *bundles) if folder is not None)
+def _found(file: str, run: Path | None, *bundles: Path) -> Path | None:
+    """The gate or the segmenter to publish, its card beside it: that of its run, else of the first bundle with one."""
+    found = (folder / file for folder in (run, *bundles) if folder is not None)
     return next((path for path in found if path.is_file()), None)
 
 
@@ -142,6 +157,19 @@ def _with_gate(card: Card, gate: Path | None) -> Card:
     told = gate.with_name(GATE_CARD)
     of_gate = GateCard.model_validate_json(told.read_bytes()) if told.is_file() else Bundle(gate.parent).card.gate
     return card.model_copy(update={"gate": of_gate, "files": card.files | {GATE: record_of(gate)}})
+
+
+def _with_lungs(card: Card, lungs: Path | None) -> Card:
+    """The card with what belongs to the segmenter, likewise. Raises DataError where it is too large."""
+    if lungs is None:
+        return card
+    if lungs.stat().st_size > LARGEST_LUNGS:
+        raise DataError(
+            f"{lungs} has {lungs.stat().st_size / 1e6:.1f} MB; at most {LARGEST_LUNGS / 1e6:g} are published."
+        )
+    told = lungs.with_name(LUNGS_RESULTS)
+    of_lungs = LungsCard.model_validate_json(told.read_bytes()) if told.is_file() else Bundle(lungs.parent).card.lungs
+    return card.model_copy(update={"lungs": of_lungs, "files": card.files | {LUNGS: record_of(lungs)}})
 
 
 def _changed(before: Card | None, card: Card) -> bool:

@@ -2,17 +2,17 @@
 
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import cv2
 import keras
 import numpy as np
 from keras import layers, ops
 from PIL import Image
 
+from lungcare.bundle import LUNGS
 from lungcare.film import square
-from lungcare.lungs import SIDE
+from lungcare.lungs import SIDE, find_lungs
 from train.augment import Geometry, degrade, move
 from train.inputs import network_inputs
 from train.manifest import DataError
@@ -22,7 +22,6 @@ from train.split import Placed
 
 log = logging.getLogger(__name__)
 
-NETWORK = "lungs.keras"
 RESULTS = "results.json"
 CHANNELS = (12, 24, 48, 72, 96)
 BATCH = 32
@@ -66,8 +65,11 @@ def segment(prepared: Path, run: Path, epochs: int, seed: int = 0) -> dict:
     network.compile(keras.optimizers.AdamW(rate, weight_decay=0.01), soft_dice_and_entropy)
     views = Views(films, *_squares(data, films), seed)
     network.fit(views, epochs=epochs, verbose=2)
+    weights = network.get_weights()
+    network = build()  # without the optimiser, which would be saved with it
+    network.set_weights(weights)
     run.mkdir(parents=True, exist_ok=True)
-    network.save(run / NETWORK)
+    network.save(run / LUNGS)
     places = {
         "test": [p for p in drawn if p.part == "test"],
         **{
@@ -79,7 +81,7 @@ def segment(prepared: Path, run: Path, epochs: int, seed: int = 0) -> dict:
     for name, own in places.items():
         if own:
             results["dice"][name] = _dice(network, *_squares(data, own))
-    PackedLungs.of(find(network, open_pack(prepared)[0])).save(prepared)
+    PackedLungs.of(find(network.predict_on_batch, open_pack(prepared)[0])).save(prepared)
     (run / RESULTS).write_text(json.dumps(results, indent=1) + "\n")
     return results
 
@@ -111,11 +113,13 @@ def soft_dice_and_entropy(drawn, found):
     return ops.mean(entropy, axis=-1) + 1 - dice
 
 
-def find(network: keras.Model, pack: np.ndarray) -> Iterator[np.ndarray]:
-    """Lungs on packed films, uint8 (n, side, side): float32 (128, 128) of each, the probability to be lung."""
+def find(network: Callable[[np.ndarray], np.ndarray], pack: np.ndarray) -> Iterator[np.ndarray]:
+    """Lungs on packed films, uint8 (n, side, side): float32 (128, 128) of each, the probability to be lung.
+
+    network: its call, as `lungcare.lungs.find_lungs` takes it.
+    """
     for start in range(0, len(pack), PIECE):
-        films = [cv2.resize(film, (SIDE, SIDE), interpolation=cv2.INTER_AREA) for film in pack[start : start + PIECE]]
-        yield from network.predict_on_batch(np.stack(films)[..., np.newaxis].astype(np.float32))[..., 0]
+        yield from find_lungs(network, pack[start : start + PIECE])
 
 
 class Views(keras.utils.PyDataset):

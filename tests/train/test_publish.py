@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lungcare.bundle import CARD, GATE, Bundle, BundleError
+from lungcare.bundle import CARD, GATE, LUNGS, Bundle, BundleError
 from lungcare.reader import Reader
 from lungcare.store import StoreError, stored_bundle
 from tests import phantom
@@ -121,6 +121,21 @@ def test_a_gate_is_published_stays_and_is_lent_to_other_bundles(run, prepared, m
     assert (again.checksum, again.card.version) == (gated.checksum, "1.0.0")
     lent = publish(run, prepared, "phantoms-d", None, models)
     assert (lent.card.version, lent.card.gate) == ("1.0.1", gated.card.gate)
+
+
+def test_a_segmenter_is_published_with_its_figures_unless_it_is_too_large(run, prepared, models, tmp_path, monkeypatch):
+    from train.segment import build
+
+    told = {"films": 3, "epochs": 1, "parameters": 9, "dice": {"test": {"films": 2, "mean": 0.9, "lowest_tenth": 0.8}}}
+    (tmp_path / "results.json").write_text(json.dumps(told))
+    build().save(tmp_path / LUNGS)
+    bundle = publish(run, prepared, "phantoms-e", None, models, lungs_run=tmp_path)
+    assert bundle.lungs.read_bytes() == (tmp_path / LUNGS).read_bytes()
+    assert bundle.card.lungs.dice == told["dice"]
+    assert publish(run, prepared, "phantoms-e", None, models).checksum == bundle.checksum
+    monkeypatch.setattr(publishing, "LARGEST_LUNGS", 1000)
+    with pytest.raises(DataError, match=r"at most 0\.001 are published"):
+        publish(run, prepared, "phantoms-e", None, models)
 
 
 def test_what_was_not_measured_is_not_published(run, prepared, models, tmp_path):

@@ -57,6 +57,7 @@ lock: ## pin every package of the bento with its checksums, anew from requiremen
 
 test: ## run all tests
 	@$(ENVIRONMENT) dev
+	$(PY) -m lungcare selfcheck
 	$(PY) -m pytest
 
 screenshots: ## take a picture of every screen into screenshots/

@@ -25,7 +25,7 @@ from starlette.formparsers import MultiPartException
 from lungcare import batch, markup, monitor, preview, screens, trace
 from lungcare.api import PAGE, PAGES, Failure
 from lungcare.calls import Calls
-from lungcare.examples import examples
+from lungcare.examples import Example, examples
 from lungcare.film import Radiograph, decode
 from lungcare.forms import FORM_BYTES, InMemoryParser
 from lungcare.gate import righted
@@ -84,7 +84,7 @@ class Page:
     def __init__(self, reader: Reader):
         self.reader = reader
         self.quality = quality(reader.bundle.card)
-        self.examples = examples(reader.settings.examples or reader.bundle.folder / "examples")
+        self.examples = examples(reader.bundle, reader.settings.examples)
         self._functions = {"read": self.read, "row": self.row, "picture": self.picture}
         self.calls = Calls(self.classify, FORGET_AFTER_SECONDS, reader.settings.max_concurrency)
         self._places = threading.BoundedSemaphore(reader.settings.threads)
@@ -141,7 +141,8 @@ class Page:
             picture = preview.jpeg(self._radiograph(data, reading), PICTURE_SIDE)
             return {
                 "html": screens.linked(
-                    markup.reading(reading, picture, seconds, self.quality, map_picture), self.reader.settings
+                    markup.reading(reading, picture, seconds, self.quality, map_picture, self._is_synthetic(sent)),
+                    self.reader.settings,
                 ),
                 "spoken": markup.spoken(reading),
                 "reading": reading.model_dump(),
@@ -174,13 +175,23 @@ class Page:
         day = _day(sent.values.get("date", ""))
         radiograph = self._radiograph(data, reading)
         chosen = language if language in LANGUAGES else LANGUAGES[0]
-        return base64.b64encode(report(reading, radiograph, self.quality, day, chosen)).decode()
+        return base64.b64encode(
+            report(reading, radiograph, self.quality, day, chosen, self._is_synthetic(sent))
+        ).decode()
 
     def _film(self, sent: Sent) -> bytes:
         """The bytes of the film that was sent, or of the example that was chosen."""
-        if sent.film is None and "example" in sent.values:
-            return self.examples[int(sent.values["example"])].path.read_bytes()
-        return sent.film or b""
+        example = self._example(sent)
+        return example.path.read_bytes() if example else sent.film or b""
+
+    def _example(self, sent: Sent) -> Example | None:
+        """The example that was chosen, None where a film was sent."""
+        is_chosen = sent.film is None and "example" in sent.values
+        return self.examples[int(sent.values["example"])] if is_chosen else None
+
+    def _is_synthetic(self, sent: Sent) -> bool:
+        example = self._example(sent)
+        return example is not None and example.is_synthetic
 
     def _radiograph(self, data: bytes, reading: Reading) -> Radiograph:
         """The film as it was read."""

@@ -1,5 +1,6 @@
 """The service: its routes, and nothing else. Every answer is a Reading, or a problem that says why there is none."""
 
+import logging
 import os
 from pathlib import Path
 
@@ -15,8 +16,10 @@ from lungcare.guarded_service import GuardedService
 from lungcare.language import preferred
 from lungcare.problem import Problem
 from lungcare.reading import Reading, Refusal
+from lungcare.selfcheck import selfcheck
 from lungcare.settings import Settings, SettingsError
 
+logger = logging.getLogger("lungcare.service")
 HAS_GPU = any(Path("/dev").glob("nvidia[0-9]*"))
 # Beyond our own limit of time, so that ours answers first.
 GRACE_SECONDS = 30
@@ -61,8 +64,14 @@ class LungCare:
         from lungcare.reader import Reader
 
         self.reader = Reader(Bundle(self.model.path), settings)
+        self.verdict = selfcheck(self.reader)
+        logger.log(logging.ERROR if self.verdict.stage else logging.INFO, "Self-check: %s", self.verdict.sentence())
         gradio_app.mount(web, self.reader)
         web.add_api_route(api.MODEL, self.card, methods=["GET"], response_model=None)
+
+    def __is_ready__(self) -> bool:
+        """Not ready, and so unhealthy in a container, where the model reads otherwise than when it was published."""
+        return self.verdict.stage is None
 
     def card(self, request: Request) -> Response:
         """The card of the model that is served: a page for people, JSON for programs."""

@@ -26,7 +26,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(_version())
         return READ
     if options.command is None:
-        parser.error("say what to do: classify, batch, drift, store, settings or key")
+        parser.error("say what to do: classify, batch, selfcheck, drift, store, settings or key")
     from lungcare.batch import BatchError
     from lungcare.bundle import BundleError
     from lungcare.drift import DriftError
@@ -78,6 +78,8 @@ def _parser() -> argparse.ArgumentParser:
     batch.add_argument("--in-lungs", action="store_true", help="say how much of what spoke for it lies in the lungs")
     batch.add_argument("--restart", action="store_true", help="begin a new table, whatever the old one holds")
 
+    command_of_model("selfcheck", _selfcheck, "say whether this installation reads as the model did when published")
+
     store = command_of_model("store", _store, "put a bundle into the BentoML model store and print its tag")
     store.add_argument("--replace", action="store_true", help="put it in anew, even if the store has this tag")
 
@@ -121,6 +123,24 @@ def _batch(options: argparse.Namespace) -> int:
     tally = read_folder(reader, options.folder, options.output, options.restart, options.in_lungs)
     print(f"{options.output}: {tally['read']} read, {tally['refused']} refused.")
     return REFUSED if tally["refused"] else READ
+
+
+def _selfcheck(options: argparse.Namespace) -> int:
+    """Print the examples stage by stage and the verdict. Returns 1 when anything differs."""
+    from lungcare.bundle import BundleError
+
+    try:
+        reader = _reader(options.model)
+    except BundleError as error:
+        print(f"the stage checksums fails: {error}")
+        return REFUSED
+    from lungcare.selfcheck import selfcheck
+
+    verdict = selfcheck(reader)
+    if verdict.is_checked:
+        print(verdict.table())
+    print(verdict.sentence())
+    return READ if verdict.stage is None else REFUSED
 
 
 def _store(options: argparse.Namespace) -> int:

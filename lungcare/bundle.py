@@ -13,6 +13,7 @@ CARD = "card.json"
 NETWORK = "model.keras"
 GATE = "gate.keras"
 LUNGS = "lungs.keras"
+EXAMPLES = "examples.json"
 MODELS = Path(__file__).resolve().parent.parent / "models"
 
 

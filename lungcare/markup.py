@@ -43,10 +43,18 @@ def whole_percent(share: float) -> str:
     return f"{100 * share:.0f}\N{NO-BREAK SPACE}%"
 
 
-def reading(answer: Reading, picture: bytes, seconds: float, quality: Quality, map_picture: bytes | None = None) -> str:
+def reading(
+    answer: Reading,
+    picture: bytes,
+    seconds: float,
+    quality: Quality,
+    map_picture: bytes | None = None,
+    is_synthetic: bool = False,
+) -> str:
     """The finding, the four probabilities as bars, and the film as it was read.
 
     picture: a JPEG of the film. map_picture: a PNG of where the network looked, in the same geometry.
+    is_synthetic: whether the film is a drawn example.
     """
     bars = "".join(_bar(answer, condition.code, condition.colour) for condition in CONDITIONS)
     taken = per_language({code: say("result.seconds", code, seconds=number(seconds, 2, code)) for code in LANGUAGES})
@@ -61,6 +69,7 @@ def reading(answer: Reading, picture: bytes, seconds: float, quality: Quality, m
     {_map_controls(answer, quality) if map_picture else ""}
   </div>
   <div class="lc-verdict">
+    {f'<p class="lc-synthetic">{both("examples.synthetic")}</p>' if is_synthetic else ""}
     <p class="lc-small">{both("result.most")}</p>
     <h1 tabindex="-1">{per_language(titles(answer))}</h1>
     <dl class="lc-bars" {label("aria-label", "result.bars")}>{bars}</dl>

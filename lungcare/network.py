@@ -1,6 +1,7 @@
 """The network behind one call. The only import of TensorFlow in this package: import this module late."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +12,8 @@ import tensorflow as tf
 from lungcare.bundle import BundleError
 from lungcare.conditions import CODES
 from lungcare.trace import stage
+
+TOLERANCE, GPU_TOLERANCE = 1e-3, 5e-3
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,17 @@ def compiled(path: str | Path, size: int, *output: int) -> Callable[[np.ndarray]
     call = tf.function(lambda films: model(films, training=False), input_signature=signature, autograph=False)
     call(np.zeros((1, size, size, 1), np.float32))
     return lambda films: call(films).numpy()
+
+
+@contextmanager
+def exactly() -> Iterator[float]:
+    """Calculate in whole float32 in the block, on a GPU too. Gives by how much two machines may then differ."""
+    has_tf32 = tf.config.experimental.tensor_float_32_execution_enabled()
+    tf.config.experimental.enable_tensor_float_32_execution(False)
+    try:
+        yield GPU_TOLERANCE if tf.config.list_physical_devices("GPU") else TOLERANCE
+    finally:
+        tf.config.experimental.enable_tensor_float_32_execution(has_tf32)
 
 
 def _loaded(path: str | Path, size: int, *output: int) -> keras.Model:

@@ -46,9 +46,9 @@ class Reader:
         self.bundle = bundle
         self.settings = settings or Settings.from_environment()
         self._size = bundle.card.input.size
-        self._network = Network(bundle.network, self._size)
+        self.network = Network(bundle.network, self._size)
         card = bundle.card.gate
-        self._gate = Gate(card, compiled(bundle.gate, card.size, columns(card.kinds))) if card else Gate()
+        self.gate = Gate(card, compiled(bundle.gate, card.size, columns(card.kinds))) if card else Gate()
         self._lungs = compiled(bundle.lungs, lungs.SIDE, lungs.SIDE, lungs.SIDE, 1) if bundle.lungs else None
 
     @classmethod
@@ -79,7 +79,7 @@ class Reader:
         except FilmError as error:
             return self.refuse(error, language), None
         film = network_input(radiograph, self._size)
-        seen = self._network.look(film[np.newaxis])
+        seen = self.network.look(film[np.newaxis])
         answer = self._readings(seen.probabilities, [radiograph.corrections])[0]
         if seen.influence is None:
             return answer, None
@@ -116,7 +116,7 @@ class Reader:
 
         in_lungs: whether to say how much of what the network looked at lies in the lungs.
         """
-        seen = self._network.look(np.stack([film.pixels for film in films]))
+        seen = self.network.look(np.stack([film.pixels for film in films]))
         readings = self._readings(seen.probabilities, [film.corrections for film in films])
         if not in_lungs or seen.influence is None:
             return readings
@@ -140,7 +140,7 @@ class Reader:
         limit = self.settings.max_bytes
         if len(data) > limit:
             raise FilmError("file_too_large", megabytes=f"{limit / 1e6:g}")
-        return self._gate.check(scaled(decode(data, self.settings.max_pixels, self._size), self._size))
+        return self.gate.check(scaled(decode(data, self.settings.max_pixels, self._size), self._size))
 
     def _in_lungs(self, film: np.ndarray, shares: np.ndarray) -> float | None:
         """Share of a class map's weight in the lungs; None where nothing finds them, or there is none of either.

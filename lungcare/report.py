@@ -21,12 +21,19 @@ INK, SOFT, LINE, PANEL, ACCENT = "#15212a", "#4c5b67", "#ccd6dd", "#e6ebef", "#0
 ROUGHNESS = 4
 
 
-def report(answer: Reading, radiograph: Radiograph, quality: Quality, day: date, language: str) -> bytes:
-    """The picture as PNG bytes, in a language. Only what is drawn is in it: no file name, no metadata of the film."""
+def report(
+    answer: Reading, radiograph: Radiograph, quality: Quality, day: date, language: str, is_synthetic: bool = False
+) -> bytes:
+    """The picture as PNG bytes, in a language. Only what is drawn is in it: no file name, no metadata of the film.
+
+    is_synthetic: whether the film is a drawn example.
+    """
     image = Image.new("RGB", SIZE, "white")
     sheet = _Sheet(image, language)
     sheet.heading(day)
     sheet.film(radiograph)
+    if is_synthetic:
+        sheet.write(say("examples.synthetic", language), 25, ACCENT, bold=True, after=8)
     sheet.write(titles(answer)[language], 46, INK, bold=True, after=30)
     for condition in CONDITIONS:
         share = getattr(answer.probabilities, condition.code)

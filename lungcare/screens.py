@@ -56,7 +56,7 @@ def page(card: Card, offered: list[Example], settings: Settings) -> str:
     {_examine(offered, settings)}
     <section class="lc-screen" id="lc-result" data-screen="result" hidden></section>
     {_several()}
-    {_about(card, figures, settings)}
+    {_about(card, figures, settings, offered)}
   </div>
   <div class="lc-heard" role="status" aria-live="polite" id="lc-heard"></div>
   <footer class="lc-footer lc-small">
@@ -197,15 +197,22 @@ def _examine(offered: list[Example], settings: Settings) -> str:
 
 
 def _examples(offered: list[Example]) -> str:
-    """One button with a picture for each example; nothing where there are none."""
+    """A row for each condition, with a button for each example; nothing where there are none."""
     if not offered:
         return ""
-    buttons = "".join(
-        f'<button type="button" data-example="{place}"><img alt="" src="{_thumbnail(example.path)}">'
-        f"{both(f'condition.{example.condition}')}</button>"
-        for place, example in enumerate(offered)
-    )
-    return f'<h2>{both("examine.examples")}</h2><div class="lc-examples">{buttons}</div>'
+    rows = []
+    for code in CODES:
+        buttons = "".join(
+            f'<button type="button" data-example="{place}"><img alt="" src="{_thumbnail(example.path)}">'
+            f'<span class="lc-small">{both(f"condition.{code}")}</span></button>'
+            for place, example in enumerate(offered)
+            if example.condition == code
+        )
+        if buttons:
+            rows.append(f'<h3>{both(f"condition.{code}")}</h3><div class="lc-examples">{buttons}</div>')
+    is_synthetic = any(example.is_synthetic for example in offered)
+    note = f'<p class="lc-synthetic">{both("examples.synthetic")}</p>' if is_synthetic else ""
+    return f"<h2>{both('examine.examples')}</h2>{note}{''.join(rows)}"
 
 
 def _several() -> str:
@@ -228,7 +235,7 @@ def _several() -> str:
 </section>"""
 
 
-def _about(card: Card, figures: Quality, settings: Settings) -> str:
+def _about(card: Card, figures: Quality, settings: Settings, offered: list[Example]) -> str:
     sentences = {limit: both(f"about.limits.{limit}") for limit in ("one", "children", "prior", "frontal")}
     if settings.prevalence:
         own = Probabilities(**dict(zip(CODES, settings.prevalence, strict=True)))
@@ -243,7 +250,7 @@ def _about(card: Card, figures: Quality, settings: Settings) -> str:
   <p class="lc-notice">{both("notice")}</p>
   <h2>{both("about.conditions")}</h2>
   <p>{both("about.conditions.text")}</p>
-  <div class="lc-conditions">{"".join(_condition(code) for code in CODES)}</div>
+  <div class="lc-conditions">{"".join(_condition(code, offered) for code in CODES)}</div>
   <details><summary>{both("about.checked")}</summary><ul>{checked}</ul></details>
   <h2>{both("about.limits")}</h2><ul>{limits}</ul>
   {_data_section(card)}
@@ -254,11 +261,16 @@ def _about(card: Card, figures: Quality, settings: Settings) -> str:
 </section>"""
 
 
-def _condition(code: str) -> str:
-    """What a condition looks like. Its example film joins the drawing here."""
+def _condition(code: str, offered: list[Example]) -> str:
+    """What a condition looks like: our drawing of its sign, and the first example film where there is one."""
+    example = next((example for example in offered if example.condition == code), None)
+    film = ""
+    if example:
+        note = f"<figcaption>{both('examples.synthetic')}</figcaption>" if example.is_synthetic else ""
+        film = f'<figure class="lc-small"><img alt="" src="{_thumbnail(example.path)}">{note}</figure>'
     return f"""
 <article data-condition="{code}">
-  <img {label("alt", f"about.{code}.drawing")} src="{_as_data(drawing(code))}">
+  <div class="lc-pictures"><img {label("alt", f"about.{code}.drawing")} src="{_as_data(drawing(code))}">{film}</div>
   <div><h3>{both(f"condition.{code}")}</h3><p>{both(f"about.{code}")}</p></div>
 </article>"""
 

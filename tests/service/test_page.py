@@ -138,13 +138,26 @@ def test_an_example_is_shown_by_its_condition(reader, tmp_path):
     assert "secret-name" not in html
 
 
-def test_examples_are_one_of_each_condition_in_order(tmp_path):
+def test_a_drawn_example_is_called_so_wherever_it_is_shown(reader, tmp_path):
+    path = tmp_path / "00.png"
+    path.write_bytes(phantom.film())
+    own = gradio_app.Page(reader)
+    for is_synthetic in (True, False):
+        own.examples = [Example("normal", path, is_synthetic)]
+        answer = own.read(sent(example="0"))
+        assert ("Synthetic example, no patient." in answer["html"]) is is_synthetic
+        shown = screens.page(reader.bundle.card, own.examples, reader.settings)
+        assert shown.count("Contoh sintetis, bukan film pasien.") == (2 if is_synthetic else 0)
+    assert "Synthetic" not in own.read(sent(phantom.film()))["html"]
+
+
+def test_examples_are_a_few_of_each_condition_in_order(reader, tmp_path):
     for code in ("pneumothorax", "normal"):
         (tmp_path / code).mkdir()
-        for name in ("b.png", "a.png"):
+        for name in "fbedca":
             (tmp_path / code / name).write_bytes(b"")
-    found = [(example.condition, example.path.name) for example in examples(tmp_path)]
-    assert found == [("normal", "a.png"), ("pneumothorax", "a.png")]
+    found = [(example.condition, example.path.name) for example in examples(reader.bundle, tmp_path)]
+    assert found == [(code, name) for code in ("normal", "pneumothorax") for name in "abcd"]
 
 
 def test_no_film_can_be_left_on_the_disk(server):

@@ -22,10 +22,12 @@ from lungcare.bundle import (
     record_of,
 )
 from lungcare.conditions import CODES
+from lungcare.examples import frozen_examples
 from lungcare.store import check_free, import_bundle
 from train.certainty import measure_certainty
 from train.document import write_readme
 from train.evaluate import RESULTS, calibration, opened
+from train.examples import FILMS, freeze, pool_checksum, read_pool, write_examples
 from train.fit import HISTORY, RUN
 from train.look import look
 from train.manifest import OTHER, DataError
@@ -66,9 +68,11 @@ def publish(
 
     gate_run, lungs_run: runs of `python -m train gate` and `segment`. Where there is none, a bundle keeps what it has,
     and a new one gets the default's.
+    Where there is a pool of drawn films in examples/ beside models/, the bundle carries four of each condition, frozen
+    with their readings; only the default bundle has to have them.
     version: x.y.z; without it that of the bundle when nothing changed, else the next one.
     The bundle and the store's entry are each whole or absent whenever this is killed; running it again completes them.
-    Raises DataError when the run is not measured, or its network is too large.
+    Raises DataError when the run is not measured, its network is too large, or too few drawn films read right.
     """
     recipe, _ = opened(run)
     results_file, network = run / RESULTS, run / NETWORK
@@ -91,7 +95,8 @@ def publish(
         return _with_lungs(_with_gate(_card(run, recipe, results, audits, name, version), gate), lungs)
 
     card = card_of(version or (before.version if before else "1.0.0"))
-    if _changed(before, card):
+    pool = models.parent / FILMS
+    if _changed(before, card) or _pool_changed(models / name, before, pool):
         version = version or (_next(before.version) if before else "1.0.0")
         card = card_of(version)
         if before and before.version == card.version:
@@ -100,7 +105,7 @@ def publish(
         looks = 1 + (before.metrics.get("external", {}).get("looks", 0) if before else 0)
         card = card.model_copy(update={"metrics": card.metrics | {"external": external | {"looks": looks}}})
         files = {NETWORK: network, GATE: gate, LUNGS: lungs}
-        _replace_bundle(models / name, {file: path for file, path in files.items() if path}, card)
+        _replace_bundle(models / name, {file: path for file, path in files.items() if path}, card, pool)
     bundle = Bundle(models / name)
     tag = import_bundle(bundle)
     log.info("%s is in the model store", tag)
@@ -173,11 +178,18 @@ def _with_lungs(card: Card, lungs: Path | None) -> Card:
 
 
 def _changed(before: Card | None, card: Card) -> bool:
-    """Whether a card says anything else than the published one, the external part aside."""
+    """Whether a card says anything else than the published one, the external part and the examples aside."""
     if before is None:
         return True
     inside = {part: figures for part, figures in before.metrics.items() if part != "external"}
-    return before.model_copy(update={"metrics": inside}) != card
+    files = {name: record for name, record in before.files.items() if not name.startswith(FILMS)}
+    return before.model_copy(update={"metrics": inside, "files": files}) != card
+
+
+def _pool_changed(folder: Path, before: Card | None, pool: Path) -> bool:
+    """Whether the examples of a published bundle come from another pool than there is."""
+    frozen = frozen_examples(Bundle(folder)) if before else None
+    return (frozen.pool if frozen else "") != pool_checksum(pool)
 
 
 def _external(network: Path, recipe: Recipe, prepared: Path, card: Card) -> dict:
@@ -225,7 +237,7 @@ def _restore(folder: Path) -> None:
         old.rename(folder)
 
 
-def _replace_bundle(folder: Path, files: dict[str, Path], card: Card) -> None:
+def _replace_bundle(folder: Path, files: dict[str, Path], card: Card, pool: Path) -> None:
     """Build the bundle beside its place, then move it in; in between there is none, never half of one."""
     unfinished, old = _beside(folder)
     for left in (unfinished, old):
@@ -234,8 +246,17 @@ def _replace_bundle(folder: Path, files: dict[str, Path], card: Card) -> None:
     for name, path in files.items():
         shutil.copyfile(path, unfinished / name)
     (unfinished / CARD).write_text(card.model_dump_json(indent=1) + "\n")
+    if read_pool(pool):
+        _add_examples(unfinished, card, pool, has_to=folder.name == DEFAULT)
     check_free(Bundle(unfinished))
     if folder.exists():
         folder.rename(old)
     unfinished.rename(folder)
     shutil.rmtree(old, ignore_errors=True)
+
+
+def _add_examples(folder: Path, card: Card, pool: Path, has_to: bool) -> None:
+    """Put the films that the bundle's own model reads right into it, with their readings, and list them in its card."""
+    names = write_examples(freeze(Bundle(folder), pool, has_to), pool, folder)
+    files = card.files | {name: record_of(folder / name) for name in names}
+    (folder / CARD).write_text(card.model_copy(update={"files": files}).model_dump_json(indent=1) + "\n")

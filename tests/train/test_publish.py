@@ -6,9 +6,13 @@ import numpy as np
 import pytest
 
 from lungcare.bundle import CARD, GATE, LUNGS, Bundle, BundleError
+from lungcare.conditions import CODES
+from lungcare.examples import PER_CONDITION, examples, frozen_examples
 from lungcare.reader import Reader
+from lungcare.selfcheck import selfcheck
 from lungcare.store import StoreError, stored_bundle
 from tests import phantom
+from train import examples as pool
 from train import measure
 from train import publish as publishing
 from train.document import BEGIN, END
@@ -136,6 +140,43 @@ def test_a_segmenter_is_published_with_its_figures_unless_it_is_too_large(run, p
     monkeypatch.setattr(publishing, "LARGEST_LUNGS", 1000)
     with pytest.raises(DataError, match=r"at most 0\.001 are published"):
         publish(run, prepared, "phantoms-e", None, models)
+
+
+def draw_pool(folder: Path, first: int) -> Path:
+    """A pool of phantoms in place of drawn films."""
+    films = []
+    for look in phantom.LOOKS:
+        for number in range(first, first + PER_CONDITION):
+            film = {"file": f"{look}/{number:02d}.png", "condition": look, "seed": number}
+            (folder / look).mkdir(parents=True, exist_ok=True)
+            (folder / film["file"]).write_bytes(phantom.film(look, number))
+            films.append(film)
+    (folder / "pool.json").write_text(json.dumps({"films": films}))
+    return folder
+
+
+def test_drawn_films_are_frozen_with_what_the_model_makes_of_them(run, prepared, models, monkeypatch):
+    monkeypatch.setattr(pool, "_is_right", lambda reading, condition: True)
+    draw_pool(models.parent / "examples", first=0)
+    bundle = publish(run, prepared, "phantoms-g", None, models)
+    assert [example.condition for example in examples(bundle)] == [code for code in CODES for _ in range(PER_CONDITION)]
+    assert set(frozen_examples(bundle).films[0].stages) == {"decode", "gate", "scale", "network", "calibration"}
+    verdict = selfcheck(Reader(bundle))
+    assert (verdict.is_checked, verdict.stage) == (True, None)
+    assert publish(run, prepared, "phantoms-g", None, models).checksum == bundle.checksum
+    draw_pool(models.parent / "examples", first=5)
+    assert publish(run, prepared, "phantoms-g", None, models).card.version == "1.0.1"
+
+
+def test_only_the_default_bundle_has_to_read_drawn_films(run, prepared, models, monkeypatch):
+    monkeypatch.setattr(pool, "_is_right", lambda reading, condition: condition != "tuberculosis")
+    draw_pool(models.parent / "examples", first=0)
+    with pytest.raises(DataError, match="reads 0 of the 4 films drawn as tuberculosis"):
+        publish(run, prepared, DEFAULT, "9.0.0", models)
+    assert not (models / DEFAULT).exists()
+    bundle = publish(run, prepared, "phantoms-f", None, models)
+    assert examples(bundle) == []
+    assert publish(run, prepared, "phantoms-f", None, models).checksum == bundle.checksum
 
 
 def test_what_was_not_measured_is_not_published(run, prepared, models, tmp_path):

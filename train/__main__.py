@@ -115,6 +115,16 @@ def _segment(options: argparse.Namespace) -> None:
         print(f"Dice, {name}: {dice['mean']:.3f}, lowest tenth {dice['lowest_tenth']:.3f}, {dice['films']} films")
 
 
+def _synthesize(options: argparse.Namespace) -> None:
+    from train.synthesize import synthesize
+
+    told = synthesize(options.data, options.run, options.model, options.out, options.unselected, options.seed)
+    for code, own in told.items():
+        print(
+            f"{code:<14}{own.drawn:>4} drawn, {own.accepted:>4} accepted by the gate, {own.read_as:>4} read as {code}"
+        )
+
+
 def _blend(options: argparse.Namespace) -> None:
     from train.blend import blend
 
@@ -210,6 +220,15 @@ def _parser() -> argparse.ArgumentParser:
     )
     segment.add_argument("--epochs", type=int, default=80)
     segment.set_defaults(command=_segment)
+
+    synthesize = commands.add_parser("synthesize", help="draw films of no patient, and make the pool of examples")
+    synthesize.add_argument("--data", type=Path, default=DATA, help="prepared films (default: %(default)s)")
+    synthesize.add_argument("--run", type=Path, default=Path("runs/synthesis"), help="default: %(default)s")
+    synthesize.add_argument("--model", default="lungcare", help="bundle that judges the films (default: %(default)s)")
+    synthesize.add_argument("--out", type=Path, default=Path("examples"), help="the pool (default: %(default)s)")
+    synthesize.add_argument("--unselected", type=int, default=64, help="films of each class (default: %(default)s)")
+    synthesize.add_argument("--seed", type=int, default=0)
+    synthesize.set_defaults(command=_synthesize)
 
     blend = commands.add_parser("blend", help="average the weights of a run with those that it went on from")
     blend.add_argument("--run", type=Path, required=True)

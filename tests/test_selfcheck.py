@@ -209,7 +209,7 @@ def test_a_file_with_another_checksum(own, capsys):
 def test_the_verdict_names_the_stage_and_the_film(own, capsys):
     assert main(["selfcheck", "--model", str(recorded(own, calibration={"temperature": 2.0}))]) == 1
     out = capsys.readouterr().out
-    assert out.count("calibration differs") == len(CODES)
+    assert out.count("  calibration differs") == len(CODES)
     assert "the stage calibration differs" in out.splitlines()[-1]
 
 

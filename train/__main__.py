@@ -125,6 +125,12 @@ def _synthesize(options: argparse.Namespace) -> None:
         )
 
 
+def _likeness(options: argparse.Namespace) -> None:
+    from train.likeness import as_text, likeness
+
+    print(as_text(likeness(options.data, options.run, options.pool, options.model, options.films, options.record)))
+
+
 def _blend(options: argparse.Namespace) -> None:
     from train.blend import blend
 
@@ -229,6 +235,17 @@ def _parser() -> argparse.ArgumentParser:
     synthesize.add_argument("--unselected", type=int, default=64, help="films of each class (default: %(default)s)")
     synthesize.add_argument("--seed", type=int, default=0)
     synthesize.set_defaults(command=_synthesize)
+
+    likeness = commands.add_parser("likeness", help="say how near the drawn films come to training films")
+    likeness.add_argument("--data", type=Path, default=DATA, help="prepared films (default: %(default)s)")
+    likeness.add_argument("--pool", type=Path, default=Path("examples"), help="default: %(default)s")
+    likeness.add_argument("--model", default="lungcare", help="bundle whose features count (default: %(default)s)")
+    likeness.add_argument("--run", type=Path, default=Path("runs/synthesis"), help="default: %(default)s")
+    likeness.add_argument(
+        "--films", type=int, default=550, help="training films of each class that the network looks at; 0: none"
+    )
+    likeness.add_argument("--record", type=Path, help="write the figures into this folder, such as docs/results")
+    likeness.set_defaults(command=_likeness)
 
     blend = commands.add_parser("blend", help="average the weights of a run with those that it went on from")
     blend.add_argument("--run", type=Path, required=True)

@@ -96,10 +96,13 @@ def synthesize(prepared: Path, run: Path, model: str, out: Path, unselected: int
     return judged
 
 
-def draw(model: Appearance, code: str, seed: int) -> np.ndarray:
-    """The film of a class and a seed: uint8, longest side 320. The same seed gives the same film."""
+def draw(model: Appearance, code: str, seed: int, shapes: float = SHAPES) -> np.ndarray:
+    """The film of a class and a seed: uint8, longest side 320. The same seed gives the same film.
+
+    shapes: how far its outlines stray from the mean; 0 leaves it aligned.
+    """
     rng = np.random.default_rng([seed, CODES.index(code)])
-    grey, points = drawn(model, rng, BREADTH, SHAPES)
+    grey, points = drawn(model, rng, BREADTH, shapes)
     field = signs.Field(in_frame(model.mean_points, model.frame), SIDE)
     bare = grey + signs.ribs(field, rng, RIBS)
     film = bare + signs.vessels(field, rng, VESSELS)
@@ -145,13 +148,14 @@ def contact_sheet(films: list[Path], path: Path, columns: int = 8) -> None:
 def learn_missing(prepared: Path, run: Path) -> None:
     """Learn the appearance of each class in the training part, and keep it in run/<class>.npz; what is kept stays.
 
-    All classes lie on the same mean outlines, those of all training films. Raises DataError where too few can be used.
+    All classes lie on the same mean outlines, those of all training films. The films that it was learned from stay
+    aligned in run/aligned-<class>.npz. Raises DataError where too few can be used.
     """
     missing = [code for code in SOURCES if not (run / f"{code}.npz").is_file()]
     if not missing:
         return
     split, data = open_prepared(prepared)
-    films = [p for p in split.films if p.part == "train"]
+    films = [p.film for p in split.films if p.part == "train"]
     log.info("finding the outlines of %d films", len(films))
     points = outlined(prepared, films)
     if not points:
@@ -159,18 +163,22 @@ def learn_missing(prepared: Path, run: Path) -> None:
     mean_points = np.mean(list(points.values()), axis=0)
     rng = np.random.default_rng(0)
     for code, sources in SOURCES.items():
-        own = [p.film for p in films if p.film.label == code and p.film.source in sources and p.film.file in points]
+        own = [film.file for film in films if film.label == code and film.source in sources and film.file in points]
         order = rng.permutation(len(own))
         if code not in missing:
             continue
-        found = _first_aligned(data, [own[place].file for place in order], points, mean_points)
+        found = _first_aligned(data, [own[place] for place in order], points, mean_points)
         if len(found) <= COMPONENTS:
             raise DataError(f"Only {len(found)} films of {code} fill the frame; {COMPONENTS + 1} are needed.")
-        learned = learn(
-            np.stack(list(found.values())), np.stack([points[file] for file in found]), mean_points, COMPONENTS
-        )
-        learned.save(run / f"{code}.npz")
+        pixels, outlines = np.stack(list(found.values())), np.stack([points[file] for file in found])
+        np.savez(aligned_films(run, code), films=pixels, files=list(found))
+        learn(pixels, outlines, mean_points, COMPONENTS).save(run / f"{code}.npz")
         log.info("learned %s from %d films", code, len(found))
+
+
+def aligned_films(run: Path, code: str) -> Path:
+    """Where the films that a class was learned from lie, aligned: uint8 (films, 352, 352), and their names."""
+    return run / f"aligned-{code}.npz"
 
 
 def _first_aligned(data: Path, files: list[str], points: dict, mean_points: np.ndarray) -> dict[str, np.ndarray]:

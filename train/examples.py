@@ -64,8 +64,8 @@ def freeze(bundle: Bundle, pool: Path, has_to: bool) -> FrozenExamples:
         right = [frozen for film in own if (frozen := _frozen(reader, pool, film)) is not None]
         if len(right) < PER_CONDITION:
             reason = (
-                f"{bundle.card.tag} reads {len(right)} of the {len(own)} films drawn as {code} in {pool} as {code} and "
-                f"is certain of it; {PER_CONDITION} are needed."
+                f"{bundle.card.tag} reads {len(right)} of the {len(own)} films drawn as {code} in {pool} as {code}; "
+                f"{PER_CONDITION} are needed."
             )
             if has_to:
                 raise DataError(f"{reason} Draw others: python -m train synthesize, see docs/EXAMPLES.md.")
@@ -87,7 +87,7 @@ def write_examples(frozen: FrozenExamples, pool: Path, folder: Path) -> list[str
 
 
 def _frozen(reader: Reader, pool: Path, film: Pooled) -> FrozenExample | None:
-    """A film with what the model makes of it; None where that is not its condition, or is uncertain."""
+    """A film with what the model makes of it; None where that is not its condition."""
     data = (pool / film.file).read_bytes()
     try:
         made, reading = figures(reader, data)
@@ -106,5 +106,5 @@ def _frozen(reader: Reader, pool: Path, film: Pooled) -> FrozenExample | None:
 
 
 def _is_right(reading: Reading, condition: str) -> bool:
-    """Whether a film is read as its condition, surely, and as it lies."""
-    return reading.finding == condition and not reading.uncertain and not reading.corrections
+    """Whether a film is read as its condition, and as it lies."""
+    return reading.finding == condition and not reading.corrections

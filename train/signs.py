@@ -185,7 +185,7 @@ def tuberculosis(film: np.ndarray, field: Field, rng: np.random.Generator) -> np
 def pneumothorax(film: np.ndarray, bare: np.ndarray, field: Field, rng: np.random.Generator) -> np.ndarray:
     """Air beside a lung: its edge as a fine white line, and no markings beyond. bare: the film without vessels."""
     lung = str(rng.choice(("right", "left")))
-    depth = rng.uniform(0.22, 0.4)
+    depth = rng.uniform(0.32, 0.5)
     inside = field.mask(lung)
     heights = np.linspace(-0.02, 0.93, 40)
     apex = rng.uniform(0.1, 0.18)
@@ -206,8 +206,8 @@ def pneumothorax(film: np.ndarray, bare: np.ndarray, field: Field, rng: np.rando
     air = cv2.fillPoly(np.zeros_like(film), [np.concatenate([line[::-1], top, away]).round().astype(np.int32)], 1)
     air = blurred(air, 1.0) * inside
     edge = stroke(film.shape, line)
-    smooth = np.minimum(bare, blurred(bare, 3)) - rng.uniform(0.35, 0.55)
-    return film * (1 - air) + smooth * air + 0.5 * blurred(edge, 0.9) * inside + 0.12 * inside * (1 - air)
+    smooth = np.minimum(bare, blurred(bare, 3)) - rng.uniform(0.45, 0.65)
+    return film * (1 - air) + smooth * air + 0.8 * blurred(edge, 0.9) * inside + 0.12 * inside * (1 - air)
 
 
 def grain(film: np.ndarray, missing: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -44,11 +44,11 @@ MOST_FILMS = 550
 COMPONENTS = 120
 # How far films and outlines stray from the mean, as shares of what real ones do.
 BREADTH, SHAPES = 0.8, 0.5
-RIBS, VESSELS, GRAIN = 0.45, 0.36, 0.55
+RIBS, VESSELS, GRAIN = 0.45, 0.3, 0.4
 # Below this radius of spatial frequency, in periods a film, no grain is added.
 FINEST_SHAPE = 25
 # Mean grey level and deviation of a drawn film, 0 to 1.
-MEAN, DEVIATION = 0.5, 0.25
+MEAN, DEVIATION = 0.5, 0.28
 # What is shown of the frame, in shares of it: beyond lies what many films do not have. Left, top, right, bottom.
 SHOWN = (0.04, 0.09, 0.96, 0.93)
 LONGEST = 320

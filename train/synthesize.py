@@ -57,7 +57,7 @@ PER_CONDITION = 12
 
 @dataclass(frozen=True)
 class Judged:
-    """What a model makes of drawn films of one class. wanted: read as that class, and certain."""
+    """What a model makes of drawn films of one class. wanted: seeds of those read as that class, the surest first."""
 
     drawn: int
     accepted: int
@@ -66,7 +66,7 @@ class Judged:
 
 
 def synthesize(prepared: Path, run: Path, model: str, out: Path, unselected: int, seed: int) -> dict[str, Judged]:
-    """Learn each class, draw films from seeds in order, and put the first 12 of each class that read right into a pool.
+    """Learn each class, draw films, and put the 12 of each class that read right most surely into a pool.
 
     run: what was learned and drawn stays here and is not made again; run/<class>.png shows all films unselected.
     out: folder of the pool, replaced. unselected: films drawn of each class. seed: of the first film.
@@ -85,7 +85,7 @@ def synthesize(prepared: Path, run: Path, model: str, out: Path, unselected: int
         log.info("%s: %s", code, judged[code])
         if len(judged[code].wanted) < PER_CONDITION:
             raise DataError(
-                f"Of {unselected} films drawn as {code}, {reader.tag} is certain of {len(judged[code].wanted)}; "
+                f"Of {unselected} films drawn as {code}, {reader.tag} reads {len(judged[code].wanted)} so; "
                 f"{PER_CONDITION} are needed. Draw more: --unselected."
             )
         chosen = judged[code].wanted[:PER_CONDITION]
@@ -131,8 +131,9 @@ def judge(reader: Reader, code: str, folder: Path, seeds: range) -> Judged:
     answers = {number: reader.read((folder / f"{number:05d}.png").read_bytes()) for number in seeds}
     read = {number: answer for number, answer in answers.items() if answer.outcome == "read"}
     right = {number: answer for number, answer in read.items() if answer.finding == code}
-    wanted = tuple(number for number, answer in right.items() if not answer.uncertain and not answer.corrections)
-    return Judged(drawn=len(seeds), accepted=len(read), read_as=len(right), wanted=wanted)
+    as_they_lie = [number for number, answer in right.items() if not answer.corrections]
+    wanted = sorted(as_they_lie, key=lambda number: -getattr(right[number].probabilities, code))
+    return Judged(drawn=len(seeds), accepted=len(read), read_as=len(right), wanted=tuple(wanted))
 
 
 def contact_sheet(films: list[Path], path: Path, columns: int = 8) -> None:

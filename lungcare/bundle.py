@@ -45,6 +45,8 @@ class Calibration(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     temperature: float = Field(1.0, gt=0, description="See lungcare.calibration; 1 where none was fitted.")
+    slopes: tuple[float, float, float, float] = Field((1.0,) * 4, description="Of each condition's logit.")
+    offsets: tuple[float, float, float, float] = Field((0.0,) * 4, description="Added to each condition's logit.")
 
 
 class Point(BaseModel):

@@ -2,16 +2,20 @@
 
 import numpy as np
 
+from lungcare.bundle import Calibration
 
-def calibrated(softmax: np.ndarray, temperature: float) -> np.ndarray:
-    """Temperature scaling (Guo et al., ICML 2017): softmax(logits / temperature).
 
-    softmax: float (n, 4), rows that add up to 1. temperature: above 1 makes the figures more cautious, below 1 bolder;
-    1 leaves them as they are. The order of the conditions never changes. Returns float (n, 4), rows that add up to 1.
+def calibrated(softmax: np.ndarray, calibration: Calibration) -> np.ndarray:
+    """Temperature or vector scaling (Guo et al., ICML 2017): softmax(slopes * logits / temperature + offsets).
+
+    softmax: float (n, 4), rows that add up to 1. calibration: a temperature above 1 makes the figures more cautious,
+    below 1 bolder, and never changes their order; slopes and offsets, one for each condition, may.
+    Returns float (n, 4), rows that add up to 1.
     """
-    if temperature == 1:
+    if calibration == Calibration():
         return softmax
-    logits = np.log(np.maximum(softmax, np.finfo(np.float32).tiny)) / temperature
+    logits = np.log(np.maximum(softmax, np.finfo(np.float32).tiny)) / calibration.temperature
+    logits = logits * np.array(calibration.slopes) + np.array(calibration.offsets)
     powers = np.exp(logits - logits.max(axis=1, keepdims=True))
     return powers / powers.sum(axis=1, keepdims=True)
 

@@ -156,7 +156,7 @@ class Reader:
 
     def _readings(self, softmax: np.ndarray, corrections: Sequence[tuple[str, ...]]) -> list[Reading]:
         """Softmax of the network, float (n, 4), and what was set right -> what is said of each film."""
-        even = np.clip(calibrated(softmax, self.bundle.card.calibration.temperature), 0, 1)
+        even = np.clip(calibrated(softmax, self.bundle.card.calibration), 0, 1)
         prevalence = np.array(self.settings.prevalence or [1 / len(CODES)] * len(CODES))
         weighted = np.clip(reweighted(even, prevalence), 0, 1) if self.settings.prevalence else even
         findings, doubts = weighted.argmax(axis=1), self._doubts(even)

@@ -15,7 +15,7 @@ from sklearn.model_selection import GroupKFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from lungcare.bundle import MODELS, NETWORK, record_of
+from lungcare.bundle import MODELS, NETWORK, Calibration, record_of
 from lungcare.conditions import CODES
 from lungcare.network import Network
 from train.evaluate import RESULTS, films_of, opened
@@ -96,12 +96,13 @@ def audit(run: Path, prepared: Path, name: str, segmenter: Path = SEGMENTER, mod
     recipe, _ = opened(run)
     results = json.loads((run / RESULTS).read_text()) if (run / RESULTS).is_file() else {}
     file = run / NETWORK
-    if not file.is_file() or results.get("network") != record_of(file).sha256:
+    is_measured = file.is_file() and results.get("network") == record_of(file).sha256
+    if not is_measured or "calibration" not in results:
         raise DataError(f"The network of {run} is not measured. Run `python -m train evaluate --run {run}` first.")
     split, data = open_prepared(prepared)
     told = looked(run, file, recipe.size, data, films_of(split, recipe))
     test = told.where(lambda p: p.part == "test")
-    network = Network(file, recipe.size)
+    network, calibration = Network(file, recipe.size), Calibration(**results["calibration"])
 
     some = stratified(test.films, FILMS_OF_A_CLASS)
     inputs, lungs = network_inputs(data, some, recipe.size), lungs_on(prepared, some, segmenter)
@@ -109,14 +110,14 @@ def audit(run: Path, prepared: Path, name: str, segmenter: Path = SEGMENTER, mod
         "name": name,
         "network": results["network"],
         "films": len(some),
-        "changes": changes(network, some, inputs, lungs),
+        "changes": changes(network, some, inputs, lungs, calibration),
         "source_guessed": {
             "all": guess_source(test),
             **{code: guess_source(test.where(lambda p, code=code: p.film.label == code)) for code in CODES},
         },
-        "groups": groups(test),
-        "pneumothorax": pneumothorax(test.readings(1)),
-        "frames": frames(network, data, recipe.size, told),
+        "groups": groups(test, calibration),
+        "pneumothorax": pneumothorax(test.readings(calibration)),
+        "frames": frames(network, data, recipe.size, told, calibration),
     }
     folder = models.parent / "docs" / "results"
     folder.mkdir(parents=True, exist_ok=True)
@@ -138,7 +139,9 @@ def stratified(films: list[Placed], of_a_class: int) -> list[Placed]:
     return chosen
 
 
-def changes(network: Network, films: list[Placed], inputs: np.ndarray, lungs: np.ndarray | None) -> dict:
+def changes(
+    network: Network, films: list[Placed], inputs: np.ndarray, lungs: np.ndarray | None, calibration: Calibration
+) -> dict:
     """What is left of the balanced accuracy after each change of the films.
 
     inputs: float32 (n, size, size, 1). lungs: bool (n, side, side), or None.
@@ -152,7 +155,7 @@ def changes(network: Network, films: list[Placed], inputs: np.ndarray, lungs: np
         changed |= without_lungs(inputs, lungs)
     table = {}
     for name, films_now in changed.items():
-        readings = look_at(network, films, films_now).readings(1)
+        readings = look_at(network, films, films_now).readings(calibration)
         table[name] = {"balanced_accuracy": with_interval(readings, balanced_accuracy)}
         log.info("%s: %.3f", name, table[name]["balanced_accuracy"]["value"])
     best = table["whole"]["balanced_accuracy"]["value"] - CHANCE
@@ -202,7 +205,7 @@ def guess_source(looked: Looked) -> dict | None:
     }
 
 
-def groups(looked: Looked) -> dict:
+def groups(looked: Looked, calibration: Calibration) -> dict:
     """Accuracy by source, age group, size of the original and brightness: {kind: {group: {...figure, "classes"}}}."""
     brightness = dict(zip((p.film.file for p in looked.films), looked.brightness, strict=True))
     thirds = np.quantile(looked.brightness, [1 / 3, 2 / 3])
@@ -212,7 +215,7 @@ def groups(looked: Looked) -> dict:
         "original_size": lambda film: _size(film.side),
         "brightness": lambda film: ("dark", "middle", "bright")[int(np.searchsorted(thirds, brightness[film.file]))],
     }
-    readings = looked.readings(1)
+    readings = looked.readings(calibration)
     return {kind: _by_group(readings, of) for kind, of in kinds.items()}
 
 
@@ -227,7 +230,7 @@ def pneumothorax(readings: Readings) -> dict:
     }
 
 
-def frames(network: Network, data: Path, size: int, told: Looked) -> dict | None:
+def frames(network: Network, data: Path, size: int, told: Looked, calibration: Calibration) -> dict | None:
     """Tuberculosis against normal in shenzhen, by the whole film and by its outer frame: AUC on the test films."""
     films = [p for p in told.films if p.part == "test" and p.film.source == "shenzhen"]
     if len({p.film.label for p in films}) < 2:
@@ -237,7 +240,7 @@ def frames(network: Network, data: Path, size: int, told: Looked) -> dict | None
     table = {}
     for name in ("whole", "only_borders"):
         changed = np.stack([_changed(film[..., 0], CHANGES[name]) for film in inputs])[..., np.newaxis]
-        table[name] = with_interval(look_at(network, films, changed).readings(1), auc)
+        table[name] = with_interval(look_at(network, films, changed).readings(calibration), auc)
     return table
 
 

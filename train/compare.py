@@ -61,7 +61,7 @@ def _figures(
     network: Network, size: int, films: list[Placed], pack: np.ndarray, rows: np.ndarray, lungs: PackedLungs
 ) -> dict:
     """Figures of one network. rows: of the films in the pack."""
-    whole = look_at(network, films, _squares(pack[rows], size)).readings(1)
+    whole = look_at(network, films, _squares(pack[rows], size)).readings()
     some = stratified(films, FILMS_OF_A_CLASS)
     row_of = dict(zip((p.film.file for p in films), rows, strict=True))
     chosen = [row_of[p.film.file] for p in some]
@@ -73,7 +73,7 @@ def _figures(
         "cells": with_interval(whole, _cells),
         "lowest_auc": with_interval(whole, auc_of(lowest)),
         **{
-            name: with_interval(look_at(network, some, inputs).readings(1), balanced_accuracy)
+            name: with_interval(look_at(network, some, inputs).readings(), balanced_accuracy)
             for name, inputs in changed.items()
         },
         **_transplanted(network, size, some, pack, np.array(chosen), lungs),
@@ -109,7 +109,7 @@ def _transplanted(
             body.append(int(rng.choice(others)))
     chests = {i: Chest(pack[rows[i]], lungs.mask(rows[i]), boxes[i]) for i in {*own, *body}}
     inputs = [transplant(chests[i], chests[b], size, Geometry(), rng) for i, b in zip(own, body, strict=True)]
-    seen = look_at(network, [films[i] for i in own], np.stack(inputs)[..., np.newaxis].astype(np.float32)).readings(1)
+    seen = look_at(network, [films[i] for i in own], np.stack(inputs)[..., np.newaxis].astype(np.float32)).readings()
 
     def body_followed(readings: Readings, weight: np.ndarray) -> float:
         return float(np.average(readings.findings == labels[body], weights=weight))

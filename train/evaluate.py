@@ -5,11 +5,11 @@ import logging
 from pathlib import Path
 
 from lungcare.bundle import NETWORK as PUBLISHED
-from lungcare.bundle import record_of
+from lungcare.bundle import Calibration, record_of
 from lungcare.conditions import CODES
 from lungcare.drift import reference
 from lungcare.network import Network
-from train.calibrate import fit_temperature, reliability
+from train.calibrate import choose_calibration, reliability
 from train.certainty import choose_certainty, measure_certainty
 from train.compact import save_compact
 from train.fit import NETWORK, RUN
@@ -59,16 +59,18 @@ def evaluate(run: Path, prepared: Path, segmenter: Path = SEGMENTER) -> dict:
 
     told = looked(run, run / PUBLISHED, recipe.size, data, films)
     chosen_on = told.where(lambda p: p.part == "validation")
-    temperature = fit_temperature(chosen_on.softmax, chosen_on.labels)
-    log.info("temperature %g", temperature)
-    points = choose_points(chosen_on.readings(temperature))
-    certainty = choose_certainty(chosen_on.readings(temperature))
+    groups = [p.group for p in chosen_on.films]
+    chosen, calibration_folds = choose_calibration(chosen_on.softmax, chosen_on.labels, groups)
+    log.info("calibration %s", chosen)
+    points = choose_points(chosen_on.readings(chosen))
+    certainty = choose_certainty(chosen_on.readings(chosen))
     results = {
         "network": record_of(run / PUBLISHED).sha256,
         "split": split.checksum,
         "compacted": compacted,
-        "temperature": temperature,
-        "reference": reference(chosen_on.readings(temperature).probabilities.tolist()),
+        "calibration": chosen.model_dump(),
+        "calibration_folds": calibration_folds,
+        "reference": reference(chosen_on.readings(chosen).probabilities.tolist()),
         "points": {code: own.model_dump() for code, own in points.items()},
         "certainty": certainty.model_dump(),
         "other": choose_other(chosen_on, told.where(lambda p: p.part == CHOOSE)),
@@ -78,13 +80,13 @@ def evaluate(run: Path, prepared: Path, segmenter: Path = SEGMENTER) -> dict:
         own = told.where(lambda p, part=part: p.part == part)
         if own.films:
             log.info("measuring %s", part)
-            readings = own.readings(temperature)
+            readings = own.readings(chosen)
             results["parts"][part] = part_figures(readings) | {
-                "calibration": calibration(own, temperature),
+                "calibration": calibration(own, chosen),
                 "operating_points": measure_points(readings, points),
                 "certainty": measure_certainty(readings, certainty),
             }
-            if pointed := point(own, data, prepared, segmenter):
+            if pointed := point(own, data, prepared, segmenter, chosen):
                 results["parts"][part]["influence"] = pointed
     (run / RESULTS).write_text(json.dumps(results, indent=1))
     return results
@@ -103,9 +105,9 @@ def opened(run: Path) -> tuple[Recipe, str]:
     return Recipe.model_validate(described["recipe"]), described["split"]
 
 
-def calibration(told: Looked, temperature: float) -> dict:
+def calibration(told: Looked, chosen: Calibration) -> dict:
     """How well the probabilities hold before and after calibration, over all films and for each source."""
-    after = told.readings(temperature)
+    after = told.readings(chosen)
     sources = sorted({p.film.source for p in told.films})
     by_source = {source: after.where(lambda p, source=source: p.film.source == source) for source in sources}
     return {

@@ -85,7 +85,7 @@ def run_cell(cell: Cell, prepared: Path, run: Path, views: int, epochs: int) -> 
         )
     recipe = cell.recipe(views, epochs)
     fit(recipe, prepared, run, resume=True)
-    readings = look(run / NETWORK, recipe.size, data, [p for p in split.films if p.part == "test"]).readings(1)
+    readings = look(run / NETWORK, recipe.size, data, [p for p in split.films if p.part == "test"]).readings()
     with (run / HISTORY).open(newline="") as lines:
         history = [{name: float(value) for name, value in row.items() if value} for row in csv.DictReader(lines)]
     return {

@@ -22,7 +22,7 @@ def leave_out(recipe: Recipe, sources: tuple[str, ...], prepared: Path, run: Pat
     fit(recipe, prepared, run, resume=True)
     split, data = open_prepared(prepared)
     films = [p for p in split.films if p.film.source in sources and p.film.role == "internal"]
-    readings = look(run / NETWORK, recipe.size, data, films).readings(1)
+    readings = look(run / NETWORK, recipe.size, data, films).readings()
     kept = training_films(split, sources)
     result = {
         "left_out": list(sources),

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lungcare.bundle import record_of
+from lungcare.bundle import Calibration, record_of
 from lungcare.calibration import calibrated
 from lungcare.network import Network
 from train.inputs import network_inputs
@@ -18,6 +18,7 @@ from train.split import Placed
 log = logging.getLogger(__name__)
 
 LOOKED = "looked.npz"
+UNCALIBRATED = Calibration()
 BATCH = 32
 _PIECE = 512
 
@@ -40,11 +41,11 @@ class Looked:
     @cached_property
     def labels(self) -> np.ndarray:
         """int (n,): index of each film's class; -1 where it is none of ours."""
-        return self.readings(1).labels
+        return self.readings().labels
 
-    def readings(self, temperature: float) -> Readings:
-        """Calibrated probabilities of the films, for four equally frequent conditions."""
-        return Readings(self.films, calibrated(self.softmax, temperature))
+    def readings(self, calibration: Calibration = UNCALIBRATED) -> Readings:
+        """Probabilities of the films, for four equally frequent conditions; the network's own without a calibration."""
+        return Readings(self.films, calibrated(self.softmax, calibration))
 
     def where(self, keep: Callable[[Placed], bool]) -> "Looked":
         """What the network makes of the films that `keep` accepts."""

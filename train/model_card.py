@@ -7,7 +7,7 @@ from string import Template
 
 import matplotlib
 
-from lungcare.bundle import CARD, MODELS, Bundle, Card
+from lungcare.bundle import CARD, MODELS, Bundle, Calibration, Card
 from lungcare.conditions import CODES
 from lungcare.settings import Settings
 from train.operate import SENSITIVITY
@@ -70,7 +70,7 @@ def model_card(card: Card, audits: list[dict]) -> str:
         inside=_figures(card.metrics.get("test", {}).get("inside", {})),
         by_source=_by_source(card),
         subgroups=_subgroups(own),
-        temperature=f"{card.calibration.temperature:g}",
+        calibrated=_calibrated(card),
         calibration=_calibration(card),
         screening=f"{SENSITIVITY:.2f}",
         points=_points(card),
@@ -172,6 +172,28 @@ def _subgroups(audit: dict | None) -> str:
     return (
         f"{told}\n\nGroups differ in their classes and sources too, so that a gap between them does not prove its "
         "cause. Sex and age are known only of a part of the films with pneumothorax, all of one archive."
+    )
+
+
+def _calibrated(card: Card) -> str:
+    """What calibrates the network, and what it was chosen by."""
+    own = card.calibration
+    is_vector = own != Calibration(temperature=own.temperature)
+    if is_vector:
+        numbers = "; ".join(
+            f"{code} {slope:.2f} and {offset:.2f}"
+            for code, slope, offset in zip(CODES, own.slopes, own.offsets, strict=True)
+        )
+        told = f"Vector scaling, a slope and an offset for the logit of each condition ({numbers})"
+    else:
+        told = f"One temperature ({own.temperature:g})"
+    told += ", fitted on the validation part, every class weighing the same (Guo et al. 2017)."
+    folds = card.metrics.get("calibration_folds")
+    if not folds:
+        return told
+    rows = [[name, f"{held['ece']:.4f}", f"{held['brier']:.4f}"] for name, held in folds.items()]
+    return f"{told} On validation films that it was not fitted on (five folds of whole groups):\n\n" + _table(
+        ["scaling", "calibration error", "Brier score"], rows
     )
 
 

@@ -7,8 +7,9 @@ from PIL import Image
 from scipy import ndimage
 
 from lungcare import influence
+from lungcare.bundle import Calibration
 from lungcare.conditions import CODES
-from train.look import Looked
+from train.look import UNCALIBRATED, Looked
 from train.lungs import lungs_on
 from train.measure import Readings, with_interval
 
@@ -18,7 +19,7 @@ SIDE = 512
 TOLERANCE = 15
 
 
-def point(looked: Looked, data: Path, prepared: Path, segmenter: Path) -> dict:
+def point(looked: Looked, data: Path, prepared: Path, segmenter: Path, calibration: Calibration = UNCALIBRATED) -> dict:
     """The pointing game on the films that have an outline, and the map's weight in the lungs of all films.
 
     pointing: share of films with an outline in which the strongest place of the map of pneumothorax lies in it, or
@@ -34,11 +35,10 @@ def point(looked: Looked, data: Path, prepared: Path, segmenter: Path) -> dict:
     told = _pointing(some, data, prepared, segmenter) if some.films else {}
     lungs = lungs_on(prepared, looked.films, segmenter)
     if lungs is not None:
-        maps = [
-            influence.class_map(own, row.argmax()) for own, row in zip(looked.influence, looked.softmax, strict=True)
-        ]
+        readings = looked.readings(calibration)
+        pairs = zip(looked.influence, readings.findings, strict=True)
+        maps = [influence.class_map(own, finding) for own, finding in pairs]
         inside = [influence.share_inside(shares, mask) for shares, mask in zip(maps, lungs, strict=True)]
-        readings = looked.readings(1)
         told |= {"in_lungs": _mean(readings, inside), "lungs_area": _mean(readings, lungs.mean(axis=(1, 2)))}
     return told
 
@@ -60,7 +60,7 @@ def _pointing(some: Looked, data: Path, prepared: Path, segmenter: Path) -> dict
         told["area"].append(outline.mean())
         if lungs is not None:
             told["lung_centres"].append(np.mean([near[place] for place in _centres(lungs[index])] or [0]))
-    readings = some.readings(1)
+    readings = some.readings()
     return {name: _mean(readings, values) for name, values in told.items()}
 
 

@@ -78,7 +78,7 @@ def publish(
     results_file, network = run / RESULTS, run / NETWORK
     results = json.loads(results_file.read_text()) if results_file.is_file() else {}
     is_measured = network.is_file() and results.get("network") == record_of(network).sha256
-    if not is_measured or "reference" not in results:
+    if not is_measured or "calibration" not in results:
         raise DataError(f"The network of {run} is not measured. Run `python -m train evaluate --run {run}` first.")
     if network.stat().st_size > LARGEST:
         raise DataError(
@@ -127,7 +127,7 @@ def _card(run: Path, recipe: Recipe, results: dict, audits: list[dict], name: st
         description=DESCRIPTIONS[recipe.network].format(blocks=recipe.blocks),
         conditions=CODES,
         input=Input(size=recipe.size, preprocessing=PREPROCESSING),
-        calibration=Calibration(temperature=results["temperature"]),
+        calibration=Calibration(**results["calibration"]),
         decisions=Decisions(
             model=f"{name}:{version}",
             network=network.sha256,
@@ -144,7 +144,9 @@ def _card(run: Path, recipe: Recipe, results: dict, audits: list[dict], name: st
             "compacted": results["compacted"],
         },
         data={"split": described["split"], "training_films": described["films"]},
-        metrics=results["parts"] | {name: results[name] for name in ("reference", "other")} | {"audit": audited},
+        metrics=results["parts"]
+        | {name: results[name] for name in ("reference", "other", "calibration_folds")}
+        | {"audit": audited},
         files={NETWORK: network},
     )
 
@@ -199,15 +201,15 @@ def _external(network: Path, recipe: Recipe, prepared: Path, card: Card) -> dict
     if not films:
         return {"films": 0}
     told = look(network, recipe.size, data, films)
-    temperature, rule = card.calibration.temperature, card.decisions.certainty
-    figures = {"films": len(films), "by_source": by_source(told.readings(temperature))}
+    chosen, rule = card.calibration, card.decisions.certainty
+    figures = {"films": len(films), "by_source": by_source(told.readings(chosen))}
     known = told.where(lambda p: p.film.label in CODES)
     if known.films:
-        readings = known.readings(temperature)
-        figures["calibration"] = calibration(known, temperature)
+        readings = known.readings(chosen)
+        figures["calibration"] = calibration(known, chosen)
         figures["operating_points"] = measure_points(readings, card.decisions.points)
         figures["certainty"] = measure_certainty(readings, rule)
-    others = told.where(lambda p: p.film.label == OTHER).readings(temperature)
+    others = told.where(lambda p: p.film.label == OTHER).readings(chosen)
     if others.films:
         figures["other"] = other_figures(others, rule)
     return figures

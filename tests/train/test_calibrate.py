@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 
+from lungcare.bundle import Calibration
 from lungcare.calibration import calibrated
-from train.calibrate import fit_temperature, reliability
+from train.calibrate import choose_calibration, fit_temperature, reliability
 
 
 def honest(count: int = 20000, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -16,13 +17,30 @@ def honest(count: int = 20000, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
 @pytest.mark.parametrize("temperature", [0.5, 1.0, 2.5])
 def test_a_known_temperature_is_found_again(temperature):
     probabilities, labels = honest()
-    distorted = calibrated(probabilities, 1 / temperature)
-    assert fit_temperature(distorted, labels) == pytest.approx(temperature, rel=0.03)
+    distorted = calibrated(probabilities, Calibration(temperature=1 / temperature))
+    assert fit_temperature(distorted, labels).temperature == pytest.approx(temperature, rel=0.03)
+
+
+def test_slopes_and_offsets_are_found_again_where_one_temperature_does_not_do():
+    probabilities, labels = honest(5000)
+    distorted = calibrated(probabilities, Calibration(slopes=(0.5, 1, 2, 1), offsets=(0, 1, 0, -1)))
+    chosen, told = choose_calibration(distorted, labels, [str(film) for film in range(len(labels))])
+    assert chosen.slopes == pytest.approx((2, 1, 0.5, 1), rel=0.15)
+    assert told["vector"]["brier"] < told["temperature"]["brier"]
+    assert np.abs(calibrated(distorted, chosen) - probabilities).mean() < 0.02
+
+
+def test_few_films_of_one_network_keep_to_one_temperature():
+    rng = np.random.default_rng(1)
+    probabilities, labels = honest(60)
+    chosen, told = choose_calibration(probabilities, labels, [str(number) for number in rng.integers(0, 20, 60)])
+    assert chosen.slopes == (1, 1, 1, 1)
+    assert set(told) == {"temperature", "vector"}
 
 
 def test_reliability_of_honest_and_of_boastful_figures():
     probabilities, labels = honest()
-    boastful = calibrated(probabilities, 0.4)
+    boastful = calibrated(probabilities, Calibration(temperature=0.4))
     assert reliability(probabilities, labels)["ece"] < 0.015
     assert reliability(boastful, labels)["ece"] > 0.05
     assert reliability(boastful, labels)["brier"] > reliability(probabilities, labels)["brier"]

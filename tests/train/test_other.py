@@ -40,7 +40,7 @@ def test_without_such_films_nothing_is_said():
 
 
 def test_what_is_said_of_them_is_counted():
-    readings = looked(60, 0, "other", 2).readings(1)
+    readings = looked(60, 0, "other", 2).readings()
     told = other_figures(readings, Certainty(score="highest", least=0.95))
     assert told["uncertain"]["value"] == 1
     assert told["abnormal"]["value"] == pytest.approx(1 - told["read_as"]["normal"], abs=1e-3)

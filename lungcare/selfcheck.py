@@ -18,7 +18,7 @@ from lungcare.bundle import Card
 from lungcare.calibration import calibrated
 from lungcare.conditions import CODES
 from lungcare.examples import FrozenExample, FrozenExamples, checksum, frozen_examples
-from lungcare.film import decode, network_input
+from lungcare.film import decode, network_input, scaled
 from lungcare.reader import Reader
 from lungcare.reading import FilmError, Reading
 from lungcare.settings import Settings
@@ -133,6 +133,8 @@ def settings_in_force(card: Card) -> dict[str, dict[str, float | str]]:
     rules = {name: getattr(gate, name) for name in ("DARKEST", "BRIGHTEST", "LEAST_CONTRAST", "MOST_EVEN")}
     of_gate = card.gate.model_dump(include={"least_frontal", "most_distance", "sure"}) if card.gate else {}
     reading: dict[str, float | str] = {"temperature": card.calibration.temperature}
+    for code, slope, offset in zip(CODES, card.calibration.slopes, card.calibration.offsets, strict=True):
+        reading |= {f"{code}.slope": slope, f"{code}.offset": offset}
     if card.decisions:
         reading |= {"score": card.decisions.certainty.score, "least": card.decisions.certainty.least}
         for code, points in card.decisions.points.items():
@@ -144,20 +146,22 @@ def settings_in_force(card: Card) -> dict[str, dict[str, float | str]]:
 def _stages(reader: Reader, data: bytes):
     """Each stage of a film and what it made, as it passes them. Raises FilmError at the stage that refuses."""
     card = reader.bundle.card
-    film = decode(data, reader.settings.max_pixels)
+    side = card.input.size
+    film = decode(data, reader.settings.max_pixels, side)
     yield "decode", [film.height, film.width, *_sampled(film.pixels)]
+    film = scaled(film, side)
     told = list(vars(gate.quality(film)).values())
     if card.gate:
         signals = reader.gate.signals(film)
         told += [*signals.kinds.values(), *signals.turns, signals.inverted, signals.distance]
     film = reader.gate.check(film)
     yield "gate", told
-    square = network_input(film, card.input.size)
+    square = network_input(film, side)
     yield "scale", _sampled(square[..., 0] / 255)
     seen = reader.network.look(square[np.newaxis])
     features = seen.features.ravel()
     yield "network", [*seen.probabilities[0], *features[:: max(1, features.size // _FEATURES)]]
-    even = calibrated(seen.probabilities, card.calibration.temperature)[0]
+    even = calibrated(seen.probabilities, card.calibration)[0]
     yield "calibration", even
     if seen.influence is not None:
         yield "map", influence.class_map(seen.influence[0], int(even.argmax())).ravel()

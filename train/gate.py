@@ -244,18 +244,19 @@ def choose_reasons(card: GateCard, told: dict[str, np.ndarray], learned: Views) 
     """How much each kind counts when the reason is chosen, so that kinds that were rare in training are named too.
 
     A power of how rare it was among the views (Saerens et al. 2002 for the power 1): the one with the most right
-    reasons, as a mean over the kinds. told: what the network says of pictures of each kind, float (n, columns).
+    reasons over all pictures, so that a kind of two pictures does not outweigh one of hundreds.
+    told: what the network says of pictures of each kind, float (n, columns).
     """
     counts = np.maximum(np.bincount(learned.kinds, minlength=len(KINDS)), 1)
     rarity = counts.max() / counts
 
     def right(power: float) -> float:
-        shares = []
+        given = []
         for kind, own in told.items():
             reason = 1 + (own[:, 1 : len(KINDS)] * rarity[1:] ** power).argmax(axis=1)
             reason[own[:, 0] >= card.least_frontal] = KINDS.index("not_a_chest_film")
-            shares.append((refuses(card, own) & (reason == KINDS.index(kind))).mean())
-        return float(np.mean(shares))
+            given.append(refuses(card, own) & (reason == KINDS.index(kind)))
+        return float(np.concatenate(given).mean())
 
     power = max(POWERS, key=right)
     return dict(zip(KINDS[1:], (rarity[1:] ** power).round(4).tolist(), strict=True))

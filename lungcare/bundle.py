@@ -111,10 +111,6 @@ class GateCard(BaseModel):
     least_frontal: float = Field(ge=0, le=1, description="Least probability of a frontal chest film to be read.")
     most_distance: float = Field(gt=0, description="Greatest distance from the frontal chest films of training.")
     sure: float = Field(ge=0.5, le=1, description="Least probability at which a film is turned or inverted back.")
-    reasons: dict[str, float] = Field(
-        {},
-        description="What multiplies the probability of a kind when the reason of a refusal is chosen; 1 for others.",
-    )
     figures: dict = Field({}, description="What was measured, as docs/results/gate.json has it in full.")
 
 

@@ -136,8 +136,7 @@ class Gate:
     def _check_kind(self, signals: Signals) -> None:
         """Refuse what is no frontal chest film, by the likeliest other kind, and what resembles nothing known."""
         if signals.kinds[FRONTAL] < self.card.least_frontal:
-            weights = self.card.reasons
-            others = {kind: share * weights.get(kind, 1) for kind, share in signals.kinds.items() if kind != FRONTAL}
+            others = {kind: share for kind, share in signals.kinds.items() if kind != FRONTAL}
             raise FilmError(max(others, key=others.__getitem__))
         if signals.distance > self.card.most_distance:
             raise FilmError("not_a_chest_film")

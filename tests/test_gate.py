@@ -106,13 +106,6 @@ def test_what_is_no_chest_film_is_refused_by_the_likeliest_kind(row, code):
     assert raised.value.code == code
 
 
-def test_a_kind_that_was_rare_in_training_may_count_more_as_a_reason():
-    card = CARD.model_copy(update={"reasons": {"part_of_chest": 5}})
-    with pytest.raises(FilmError) as raised:
-        gate.Gate(card, lambda films: np.array([told(frontal=0.1, part=0.2)], np.float32)).check(Radiograph(CHESTS[0]))
-    assert raised.value.code == "part_of_chest"
-
-
 @pytest.mark.parametrize(("quarters", "code"), [(1, "turned_left"), (2, "upside_down"), (3, "turned_right")])
 @pytest.mark.parametrize("is_inverted", [False, True])
 def test_a_film_that_lies_wrong_is_set_right(quarters, code, is_inverted):

@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 
 import keras
@@ -31,9 +30,6 @@ FOLDS = 5
 # Shares of the validation films that each signal may refuse, and that may be taken to lie wrong or to be inverted.
 BY_KIND, BY_DISTANCE, BY_LIE = 0.006, 0.003, 0.001
 SURE = (0.8, 0.9, 0.95, 0.98, 0.99)
-# Films of the validation part that are shown with each fault, and powers of rarity among which the reasons choose.
-SHOWN = 150
-POWERS = (0, 0.25, 0.5, 0.75, 1)
 
 
 @dataclass(frozen=True)
@@ -116,9 +112,6 @@ def train_gate(prepared: Path, run: Path, lesson: Lesson = LESSON, seed: int = 0
     compacted = save_compact(run / UNROUNDED, run / GATE, lambda path: network(path)(_floats(upright))[:, : len(KINDS)])
     told = network(run / GATE)
     card = thresholds(told(_floats(upright)))
-    faulty = faulty_views(films["validation"], pictures, packed, np.random.default_rng([seed, 1]))
-    said = {kind: told(_floats(own)) for kind, own in faulty.items()}
-    card = card.model_copy(update={"reasons": choose_reasons(card, said, learned)})
     log.info("trained; thresholds %s", card)
 
     left_out = {}
@@ -219,47 +212,6 @@ def thresholds(told: np.ndarray) -> GateCard:
         most_distance=float(np.quantile(told[:, -1], 1 - BY_DISTANCE)),
         sure=next((sure for sure in SURE if mistaken(sure) <= BY_LIE), SURE[-1]),
     )
-
-
-def faulty_views(
-    films: Films, pictures: list[Picture], packed: np.ndarray, rng: np.random.Generator
-) -> dict[str, np.ndarray]:
-    """What is to be refused, of the validation part, by its kind: uint8 (n, 96, 96) each. packed: of all pictures."""
-    chosen = [films[int(number)] for number in rng.permutation(len(films))[:SHOWN]]
-    made = {
-        "part_of_chest": [views.part(film, rng) for film in chosen],
-        "photograph_of_film": [views.far(film, rng) for film in chosen],
-        "several_in_one": [views.several(list(pair), rng) for pair in pairwise(chosen)],
-    }
-    for number, picture in enumerate(pictures):
-        if picture.part == "validation":
-            kind = "lateral_film" if picture.kind == LATERAL else "not_a_chest_film"
-            made.setdefault(kind, []).append(views.content(packed[number]))
-    return {
-        kind: np.stack([views.plain(pixels, Label(kind), SIZE) for pixels in own]) for kind, own in made.items() if own
-    }
-
-
-def choose_reasons(card: GateCard, told: dict[str, np.ndarray], learned: Views) -> dict[str, float]:
-    """How much each kind counts when the reason is chosen, so that kinds that were rare in training are named too.
-
-    A power of how rare it was among the views (Saerens et al. 2002 for the power 1): the one with the most right
-    reasons over all pictures, so that a kind of two pictures does not outweigh one of hundreds.
-    told: what the network says of pictures of each kind, float (n, columns).
-    """
-    counts = np.maximum(np.bincount(learned.kinds, minlength=len(KINDS)), 1)
-    rarity = counts.max() / counts
-
-    def right(power: float) -> float:
-        given = []
-        for kind, own in told.items():
-            reason = 1 + (own[:, 1 : len(KINDS)] * rarity[1:] ** power).argmax(axis=1)
-            reason[own[:, 0] >= card.least_frontal] = KINDS.index("not_a_chest_film")
-            given.append(refuses(card, own) & (reason == KINDS.index(kind)))
-        return float(np.concatenate(given).mean())
-
-    power = max(POWERS, key=right)
-    return dict(zip(KINDS[1:], (rarity[1:] ** power).round(4).tolist(), strict=True))
 
 
 def refuses(card: GateCard, told: np.ndarray) -> np.ndarray:

@@ -2,8 +2,8 @@
 
 First view: until the first heading is seen, against a page of the same Gradio with one line of text. Result: from the
 choice of a film until its reading is seen, against the bare reading of the same bytes. Each is measured in turns with
-its counterpart, so that the ratios hold on a busy machine too. The film is drawn, and the gate left out, which would
-refuse it. Writes docs/results/page-NAME.json, with what a new visitor is sent (page weight, as it goes over the wire).
+its counterpart, so that the ratios hold on a busy machine too. The film is one of examples/, enlarged. Writes
+docs/results/page-NAME.json, with what a new visitor is sent (page weight, as it goes over the wire).
 """
 
 import argparse
@@ -16,15 +16,17 @@ import tempfile
 import time
 from pathlib import Path
 
+import cv2
 from playwright.sync_api import Browser, sync_playwright
 
-from lungcare.bundle import Bundle, open_bundle
+from lungcare.bundle import open_bundle
 from lungcare.reader import Reader
 from lungcare.settings import Settings
-from tests import phantom, serving
+from tests import serving
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "docs" / "results"
+EXAMPLES = ROOT / "examples"
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
 PATIENCE_MS = 120_000
 
@@ -48,14 +50,14 @@ def main() -> None:
     parser.add_argument("--to", type=Path, default=RESULTS, help="folder of the result (default: %(default)s)")
     options = parser.parse_args()
     bundle = open_bundle(options.name)
-    film = phantom.encode(phantom.chest("pneumonia", 3, 1400, 1260))
+    example = cv2.imread(str(min(EXAMPLES.glob("pneumonia/*.png"))), cv2.IMREAD_GRAYSCALE)
+    film = cv2.imencode(".png", cv2.resize(example, (1260, 1400), interpolation=cv2.INTER_CUBIC))[1].tobytes()
     bare = [sys.executable, "-c", _BARE]
     with tempfile.TemporaryDirectory() as one, tempfile.TemporaryDirectory() as two, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        served = serving.without_gate(bundle, Path(one))
-        reader = Reader(Bundle(served))
+        reader = Reader(bundle)
         with (
-            serving.serving(serving.from_source(served), Path(one)) as ours,
+            serving.serving(serving.from_source(bundle.folder), Path(one)) as ours,
             serving.serving(bare, Path(two)) as theirs,
         ):
             views = [

@@ -1,7 +1,7 @@
 """Take a picture of every screen of the page: both languages, both themes, desktop and phone, and of what it saves.
 
-Only drawn films are shown. Pictures go into screenshots/, which git ignores; with --readme, two go into docs/images/,
-of the model as it is served, where it has examples of its own.
+Only the films of examples/ are shown. Pictures go into screenshots/, which git ignores; with --readme, two go into
+docs/images/.
 """
 
 import argparse
@@ -14,8 +14,9 @@ from pathlib import Path
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from lungcare.bundle import open_bundle
+from lungcare.conditions import CODES
 from lungcare.settings import Settings
-from tests import phantom, serving
+from tests import serving
 
 ROOT = Path(__file__).resolve().parent.parent
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
@@ -33,39 +34,23 @@ def main() -> int:
     parser.add_argument("--readme", action="store_true", help="take the two pictures of the README instead")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
-        films = _films(Path(folder))
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         take = _for_readme if options.readme else _all
         if options.url:
-            take(browser, options.url, films, options.to)
+            take(browser, options.url, options.to)
         else:
             bundle = open_bundle(Settings.from_environment().model)
-            if options.readme and "examples.json" in bundle.card.files:
-                command, settings = serving.from_source(bundle.folder), {}
-            else:  # the gate takes no phantom for a film
-                command = serving.from_source(serving.without_gate(bundle, Path(folder)))
-                settings = {"LUNGCARE_EXAMPLES": str(films[0].parent.parent)}
-            with serving.serving(command, Path(folder), **settings) as server:
-                take(browser, server.url, films, options.to)
+            with serving.serving(serving.from_source(bundle.folder), Path(folder)) as server:
+                take(browser, server.url, options.to)
         browser.close()
     return 0
 
 
-def _films(folder: Path) -> list[Path]:
-    """Drawn films, in a folder for each look, as examples are kept."""
-    paths = []
-    for look in phantom.LOOKS:
-        path = folder / "films" / look / f"{look}.png"
-        path.parent.mkdir(parents=True)
-        path.write_bytes(phantom.encode(phantom.chest(look, 9, 900, 810)))
-        paths.append(path)
-    return paths
-
-
-def _all(browser: Browser, url: str, films: list[Path], folder: Path) -> None:
+def _all(browser: Browser, url: str, folder: Path) -> None:
     folder.mkdir(exist_ok=True)
-    bad = films[0].parent / "bad.png"
-    bad.write_text("no film")
+    films = [min((ROOT / "examples" / code).glob("*.png")) for code in CODES]
+    bad = {"name": "bad.png", "mimeType": "image/png", "buffer": b"no film"}
+    several = [{"name": film.name, "mimeType": "image/png", "buffer": film.read_bytes()} for film in films] + [bad]
     for size, viewport in SIZES.items():
         for language, locale in LANGUAGES.items():
             for theme in THEMES:
@@ -79,7 +64,7 @@ def _all(browser: Browser, url: str, films: list[Path], folder: Path) -> None:
                 for screen in ("examine", "about"):
                     page.evaluate("screen => { location.hash = screen; }", screen)
                     shoot(screen)
-                page.set_input_files("#lc-file", [*films, bad])
+                page.set_input_files("#lc-file", several)
                 page.wait_for_selector("[data-do=csv]:enabled")
                 shoot("several")
                 page.set_input_files("#lc-file", films[2])
@@ -111,7 +96,7 @@ def _all(browser: Browser, url: str, films: list[Path], folder: Path) -> None:
                 page.context.close()
 
 
-def _for_readme(browser: Browser, url: str, *_: object) -> None:
+def _for_readme(browser: Browser, url: str, _: Path) -> None:
     folder = ROOT / "docs" / "images"
     folder.mkdir(parents=True, exist_ok=True)
     page = _open(browser, url, viewport=SIZES["desktop"], locale="en-US", color_scheme="light")

@@ -1,7 +1,6 @@
 """A real server in a process of its own, for tests."""
 
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -14,8 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import requests
-
-from lungcare.bundle import CARD, NETWORK, Bundle
 
 ROOT = Path(__file__).resolve().parent.parent
 PATIENCE_SECONDS = 300
@@ -75,17 +72,6 @@ def serving(
 def from_source(bundle: Path) -> list[str]:
     """The command that serves a bundle from this checkout, as `make serve` does."""
     return [sys.executable, str(ROOT / "scripts" / "serve.py"), "--model", str(bundle)]
-
-
-def without_gate(bundle: Bundle, folder: Path) -> Path:
-    """A copy of a bundle in `folder` without its gate, which rightly takes no drawing for a film."""
-    copy = folder / bundle.card.name
-    copy.mkdir()
-    shutil.copyfile(bundle.network, copy / NETWORK)
-    files = {name: record for name, record in bundle.card.files.items() if name == NETWORK}
-    card = bundle.card.model_copy(update={"gate": None, "files": files})
-    (copy / CARD).write_text(card.model_dump_json(indent=1), encoding="utf-8")
-    return copy
 
 
 def free_port() -> int:

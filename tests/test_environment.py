@@ -1,11 +1,13 @@
 """The environment: its requirements, and the sentences of the Makefile's scripts."""
 
+import ast
 import os
 import re
 import shutil
 import socket
 import subprocess
 import sys
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -88,3 +90,28 @@ def test_the_gpu_needs_what_the_processor_needs_beside_tensorflow():
 def test_every_requirement_is_pinned(name):
     for line in (ROOT / name).read_text().splitlines():
         assert line.startswith("#") or "==" in line, line
+
+
+@pytest.mark.parametrize("requirements", ["requirements.txt", "requirements-gpu.txt"])
+def test_what_is_served_imports_only_what_its_requirements_name(requirements):
+    sources = [ROOT / "service.py", ROOT / "gradio_app.py", *(ROOT / "lungcare").glob("**/*.py")]
+    imported = {name for path in sources for name in _imported(path)} - set(sys.stdlib_module_names)
+    lines = (ROOT / requirements).read_text(encoding="utf-8").splitlines()
+    named = {_plain(re.split(r"[=\[;]", line)[0]) for line in lines if not line.startswith("#")}
+    packages = metadata.packages_distributions()
+    ours = {"lungcare", "gradio_app"}
+    missing = {name for name in imported - ours if not named & {_plain(own) for own in packages.get(name, ())}}
+    assert not missing
+
+
+def _plain(name: str) -> str:
+    """The name of a distribution, that of TensorFlow the same for every processor."""
+    return name.lower().replace("_", "-").removesuffix("-cpu")
+
+
+def _imported(source: Path) -> set[str]:
+    """The packages that a file imports, at its head or within."""
+    nodes = list(ast.walk(ast.parse(source.read_text(encoding="utf-8"))))
+    whole = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    parts = {node.module for node in nodes if isinstance(node, ast.ImportFrom) and node.module and not node.level}
+    return {name.partition(".")[0] for name in whole | parts}

@@ -162,7 +162,7 @@ def _start_or_check(recipe: Recipe, split: Split, films: list[Placed], run: Path
 def _network(recipe: Recipe, run: Path, steps: int) -> keras.Model:
     if (run / CHECKPOINT).is_file():
         return keras.models.load_model(run / CHECKPOINT)
-    network = build(recipe, recipe.size if recipe.network == "thesis" else None, training=True)
+    network = build(recipe, recipe.size if recipe.network == "thesis" else None)
     if recipe.start_from:
         network.set_weights(keras.models.load_model(recipe.start_from, compile=False).get_weights())
     elif recipe.pretrained:

@@ -27,7 +27,6 @@ class Recipe(BaseModel):
     average: decay of the moving average of the weights that is published; 0: none.
     borrow: probability that a film gets the grey levels of another one, and the same for the grain.
     transplant: probability that a film's lungs are set into the body of another film, or into nothing.
-    mix_styles: share of the films whose styles are mixed with another's inside the network (networks.MixStyle).
     augmentation: probability of each transform of train/augment.py.
     """
 
@@ -57,7 +56,6 @@ class Recipe(BaseModel):
     geometry: Geometry = Geometry()
     borrow: float = Field(0.0, ge=0, le=1)
     transplant: float = Field(0.0, ge=0, le=1)
-    mix_styles: float = Field(0.0, ge=0, le=1)
     augmentation: dict[str, float] = {}
 
     @model_validator(mode="after")

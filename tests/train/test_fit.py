@@ -39,21 +39,6 @@ def test_reader_ignores_brightness_and_contrast():
     np.testing.assert_allclose(network(film), network(film * 1.5 + 40), atol=1e-3)
 
 
-def test_mixed_styles_change_training_and_nothing_that_is_published():
-    networks = [reader(64, mix_styles) for mix_styles in (0, 1)]
-    networks[1].set_weights(networks[0].get_weights())
-    films = np.random.default_rng(0).uniform(0, 255, (2, 64, 64, 1)).astype(np.float32)
-    plain, mixed = (network(films) for network in networks)
-    np.testing.assert_allclose(plain, mixed, atol=1e-6)
-    layer = networks[1].get_layer("mix16")
-    maps = np.stack([np.zeros((4, 4, 3)), np.ones((4, 4, 3))]) + films[:, :4, :4]
-    means = np.asarray(layer(maps, training=True)).mean((1, 2))
-    low, high = np.sort(maps.mean((1, 2)), axis=0)
-    assert (low - 1e-4 < means).all()
-    assert (means < high + 1e-4).all()
-    assert np.abs(means - maps.mean((1, 2))).max() > 0.01
-
-
 def test_killed_in_an_epoch_and_resumed_ends_as_an_unbroken_run(prepared, tmp_path, small_recipe):
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     recipe = small_recipe.model_copy(update={"epochs": 4, "steps": 6})

@@ -56,7 +56,8 @@ def _leave_out(options: argparse.Namespace) -> None:
     from train.leave_out import leave_out
 
     name = "-".join([options.network, "without", *options.sources])
-    result = leave_out(_recipe(options), tuple(options.sources), options.data, options.run or Path("runs") / name)
+    run = options.run or Path("runs") / name
+    result = leave_out(_recipe(options), tuple(options.sources), options.data, run, head=options.head)
     print(f"{result['training_films']} training films; {result['left_out_beside']} more left out as near-alike")
     print("\n".join([*source_lines(result["by_source"]), *pair_lines(result["inside"])]))
 
@@ -131,6 +132,12 @@ def _likeness(options: argparse.Namespace) -> None:
     print(as_text(likeness(options.data, options.run, options.pool, options.model, options.films, options.record)))
 
 
+def _head(options: argparse.Namespace) -> None:
+    from train.head import refit
+
+    refit(options.run, options.data, options.out)
+
+
 def _blend(options: argparse.Namespace) -> None:
     from train.blend import blend
 
@@ -186,6 +193,7 @@ def _parser() -> argparse.ArgumentParser:
 
     leave_out = commands.add_parser("leave-out", help="train without some sources and score on them")
     leave_out.add_argument("sources", nargs="+", metavar="SOURCE")
+    leave_out.add_argument("--head", action="store_true", help="make the last layer anew, as `head` does")
     _add_recipe(leave_out)
     leave_out.set_defaults(command=_leave_out)
 
@@ -246,6 +254,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     likeness.add_argument("--record", type=Path, help="write the figures into this folder, such as docs/results")
     likeness.set_defaults(command=_likeness)
+
+    head = commands.add_parser("head", help="make the last layer of a run's network anew, all sources alike")
+    head.add_argument("--run", type=Path, required=True)
+    head.add_argument("--data", type=Path, default=DATA, help="prepared films (default: %(default)s)")
+    head.add_argument("--out", type=Path, required=True, help="folder of the new run")
+    head.set_defaults(command=_head)
 
     blend = commands.add_parser("blend", help="average the weights of a run with those that it went on from")
     blend.add_argument("--run", type=Path, required=True)

@@ -44,10 +44,11 @@ def compare(runs: list[Path], prepared: Path, results: Path = Path("docs/results
     tried = json.loads(path.read_text()) if path.is_file() else {}
     for run in runs:
         recipe, _ = opened(run)
+        described = json.loads((run / RUN).read_text())
         network = Network(run / NETWORK, recipe.size)
         tried[run.name] = {
             "recipe": recipe.model_dump(mode="json"),
-            "blend": json.loads((run / RUN).read_text()).get("blend"),
+            **{step: described.get(step) for step in ("blend", "head")},
             "epochs": len((run / HISTORY).read_text().splitlines()) - 1,
             **_figures(network, recipe.size, films, pack, np.array([rows[p.film.file] for p in films]), lungs),
         }

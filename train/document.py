@@ -101,10 +101,16 @@ def tried(results: Path) -> str:
         changes = "the first" if before is None else changed(told["recipe"], before) or "the same"
         if told["blend"]:
             changes += f"; {100 * told['blend']['share']:.0f} % of the weights from {told['blend']['with']}"
+        changes += _head(told)
         cells = " | ".join(_figure(told[name]) for name in TRIED_FIGURES)
         lines.append(f"| {run} | {changes} | {_trained_on(told)} | {cells} |")
         before = told["recipe"]
     return "\n".join(lines)
+
+
+def _head(told: dict) -> str:
+    """What is said of a last layer that `python -m train head` made anew."""
+    return "; last layer made anew, all sources alike" if told.get("head") else ""
 
 
 def _trained_on(told: dict) -> str:
@@ -135,7 +141,7 @@ def left_out(results: Path) -> str:
         ]
         for run, told in own.items():
             recipe = told["recipe"]
-            changes = "the first" if recipe == first else changed(recipe, first)
+            changes = ("the first" if recipe == first else changed(recipe, first)) + _head(told)
             cells = " | ".join(figures[run].get(name, "") for name in columns)
             lines.append(f"| {run} | {changes} | {_trained_on(told)} | {cells} |")
         lines.append("")

@@ -4,7 +4,8 @@ import json
 from pathlib import Path
 
 from train.document import write_experiments
-from train.fit import HISTORY, NETWORK, fit, training_films
+from train.fit import HISTORY, NETWORK, RUN, fit, training_films
+from train.head import refit
 from train.look import look
 from train.measure import by_source, inside
 from train.prepare import open_prepared
@@ -13,13 +14,19 @@ from train.recipe import Recipe
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 
 
-def leave_out(recipe: Recipe, sources: tuple[str, ...], prepared: Path, run: Path, docs: Path = DOCS) -> dict:
+def leave_out(
+    recipe: Recipe, sources: tuple[str, ...], prepared: Path, run: Path, docs: Path = DOCS, head: bool = False
+) -> dict:
     """Train without `sources`, and without films of other sources in a group with theirs; score on all their films.
 
-    An interrupted run goes on. Writes docs/results/leave-out-<run>.json, returns what it says, and docs/EXPERIMENTS.md.
+    head: whether to make the last layer anew, in the run <run>-head. An interrupted run goes on.
+    Writes docs/results/leave-out-<run>.json, returns what it says, and docs/EXPERIMENTS.md.
     """
     recipe = recipe.model_copy(update={"leave_out": sources})
     fit(recipe, prepared, run, resume=True)
+    if head:
+        own, run = run, run.with_name(f"{run.name}-head")
+        refit(own, prepared, run)
     split, data = open_prepared(prepared)
     films = [p for p in split.films if p.film.source in sources and p.film.role == "internal"]
     readings = look(run / NETWORK, recipe.size, data, films).readings()
@@ -27,6 +34,7 @@ def leave_out(recipe: Recipe, sources: tuple[str, ...], prepared: Path, run: Pat
     result = {
         "left_out": list(sources),
         "recipe": recipe.model_dump(mode="json"),
+        "head": json.loads((run / RUN).read_text()).get("head"),
         "epochs": len((run / HISTORY).read_text().splitlines()) - 1,
         "training_films": len(kept),
         "left_out_beside": sum(p.part == "train" and p.film.source not in sources for p in split.films) - len(kept),

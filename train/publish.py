@@ -141,6 +141,7 @@ def _card(run: Path, recipe: Recipe, results: dict, audits: list[dict], name: st
             "backend": described["backend"],
             "started": described["started"],
             "blend": described.get("blend"),
+            "head": described.get("head"),
             "compacted": results["compacted"],
         },
         data={"split": described["split"], "training_films": described["films"]},

@@ -60,6 +60,12 @@ def reading(
     taken = per_language({code: say("result.seconds", code, seconds=number(seconds, 2, code)) for code in LANGUAGES})
     return f"""
 <article class="lc-reading" data-finding="{answer.finding}">
+  <header class="lc-finding">
+    {f'<p class="lc-synthetic">{both("examples.synthetic")}</p>' if is_synthetic else ""}
+    <p class="lc-small">{both("result.most")}</p>
+    <h1 tabindex="-1">{per_language(titles(answer))}</h1>
+    {f"<p>{per_language(doubt(answer))}</p>" if answer.uncertain else ""}
+  </header>
   <div class="lc-seen">
     <figure class="lc-film">
       <img {label("alt", "result.film")} src="{_as_data("jpeg", picture)}">
@@ -69,9 +75,6 @@ def reading(
     {_map_controls(answer, quality) if map_picture else ""}
   </div>
   <div class="lc-verdict">
-    {f'<p class="lc-synthetic">{both("examples.synthetic")}</p>' if is_synthetic else ""}
-    <p class="lc-small">{both("result.most")}</p>
-    <h1 tabindex="-1">{per_language(titles(answer))}</h1>
     <dl class="lc-bars" {label("aria-label", "result.bars")}>{bars}</dl>
     <p class="lc-small">{per_language(prevalence(answer.prevalence))}</p>
     {_corrections(answer)}
@@ -92,20 +95,35 @@ def reading(
 
 
 def titles(answer: Reading) -> dict[str, str]:
-    """What the reading comes to, in each language: the finding, or what the model cannot tell apart."""
+    """What the reading comes to, in each language: the finding, and that it is not certain where it is not."""
+    findings = {language: say(f"result.finding.{answer.finding}", language) for language in LANGUAGES}
     if not answer.uncertain:
-        return {language: say(f"result.finding.{answer.finding}", language) for language in LANGUAGES}
+        return findings
+    return {language: say("result.uncertain", language, finding=finding) for language, finding in findings.items()}
+
+
+def doubt(answer: Reading) -> dict[str, str]:
+    """Why a reading is not certain, in each language, with the condition that comes second; empty where it is."""
+    if not answer.uncertain:
+        return {}
+    second = answer.likeliest[1]
+    share = 100 * getattr(answer.probabilities, second)
+    why = "result.uncertain.why" if _is_even(answer.prevalence) else "result.uncertain.why.own"
     return {
-        language: say("result.uncertain", language, first=first, second=second)
+        language: say(
+            why,
+            language,
+            second=say(f"condition.{second}", language).lower(),
+            share=f"{number(share, 1, language)}\N{NO-BREAK SPACE}%",
+        )
         for language in LANGUAGES
-        for first, second in [[say(f"condition.{code}", language).lower() for code in answer.likeliest]]
     }
 
 
 def prevalence(assumed: Probabilities) -> dict[str, str]:
     """How frequent the probabilities take the conditions to be, in each language."""
     shares = assumed.model_dump()
-    if len(set(shares.values())) == 1:
+    if _is_even(assumed):
         return {language: say("result.prevalence.even", language) for language in LANGUAGES}
     return {
         language: say(
@@ -118,6 +136,10 @@ def prevalence(assumed: Probabilities) -> dict[str, str]:
         )
         for language in LANGUAGES
     }
+
+
+def _is_even(assumed: Probabilities) -> bool:
+    return len(set(assumed.model_dump().values())) == 1
 
 
 def _corrections(answer: Reading) -> str:
@@ -197,13 +219,12 @@ def trust(answer: Reading, quality: Quality) -> list[tuple[float | None, dict[st
     The share is None where the sentence says that nothing was measured. Nothing is said of a model without figures.
     """
     told: list[tuple[float | None, dict[str, str]]] = []
-    accuracy = quality.uncertain if answer.uncertain else quality.certain
-    if answer.uncertain is not None and accuracy and quality.coverage:
-        kind = "uncertain" if answer.uncertain else "certain"
-        share = whole_percent(quality.coverage.value if kind == "certain" else 1 - quality.coverage.value)
-        told.append(
-            (accuracy.value, {language: say(f"quality.{kind}", language, share=share) for language in LANGUAGES})
-        )
+    if answer.uncertain is not None and quality.certain and quality.uncertain and quality.coverage:
+        kind, accuracy, coverage = "certain", quality.certain.value, quality.coverage.value
+        if answer.uncertain:
+            kind, accuracy, coverage = "uncertain", quality.uncertain.value, 1 - quality.coverage.value
+        figures = {"share": whole_percent(coverage), "certain": whole_percent(quality.certain.value)}
+        told.append((accuracy, {language: say(f"quality.{kind}", language, **figures) for language in LANGUAGES}))
     if measure := quality.outside(answer.finding):
         sentence = f"quality.outside.{measure.condition}"
         told.append((measure.value, {language: say(sentence, language, films=measure.films) for language in LANGUAGES}))

@@ -87,7 +87,9 @@ class Reading(BaseModel):
         description="How frequent the probabilities take each condition to be.",
     )
     uncertain: bool | None = Field(
-        None, description="Whether the model cannot tell the two likeliest apart; null where no rule was chosen for it."
+        None,
+        description="Whether the highest probability stands out too little to be called certain; null where no rule was "
+        "chosen for that.",
     )
     flags: Flags | None = Field(None, description="Operating points reached; null where the model has none.")
     corrections: tuple[CorrectionCode, ...] = Field(

@@ -7,7 +7,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from lungcare.conditions import CONDITIONS
 from lungcare.film import Radiograph
-from lungcare.markup import prevalence, titles, trust, whole_percent
+from lungcare.markup import doubt, prevalence, titles, trust, whole_percent
 from lungcare.preview import picture
 from lungcare.quality import Quality
 from lungcare.reading import Reading
@@ -16,7 +16,8 @@ from lungcare.words import say
 SIZE = (1240, 1754)  # A4 at 150 dots an inch
 DPI = 150
 MARGIN = 90
-FILM_SIDE = 800
+BOTTOM = SIZE[1] - MARGIN
+FILM_SIDE = 800  # height of the ground that the film stands on, at most
 INK, SOFT, LINE, PANEL, ACCENT = "#15212a", "#4c5b67", "#ccd6dd", "#e6ebef", "#0b5c8a"
 ROUGHNESS = 4
 
@@ -28,13 +29,33 @@ def report(
 
     is_synthetic: whether the film is a drawn example.
     """
-    image = Image.new("RGB", SIZE, "white")
-    sheet = _Sheet(image, language)
+    told = (answer, radiograph, quality, day, language, is_synthetic)
+    sheet = _written(*told, FILM_SIDE)
+    if sheet.y > BOTTOM:
+        sheet = _written(*told, FILM_SIDE - (sheet.y - BOTTOM))
+    stream = io.BytesIO()
+    sheet.image.save(stream, "PNG", dpi=(DPI, DPI), compress_level=6)
+    return stream.getvalue()
+
+
+def _written(
+    answer: Reading,
+    radiograph: Radiograph,
+    quality: Quality,
+    day: date,
+    language: str,
+    is_synthetic: bool,
+    film_side: int,
+) -> "_Sheet":
+    """The whole sheet, with a film of that height: where much is to be said, the film is what gives way."""
+    sheet = _Sheet(Image.new("RGB", SIZE, "white"), language)
     sheet.heading(day)
-    sheet.film(radiograph)
+    sheet.film(radiograph, film_side)
     if is_synthetic:
         sheet.write(say("examples.synthetic", language), 25, ACCENT, bold=True, after=8)
-    sheet.write(titles(answer)[language], 46, INK, bold=True, after=30)
+    sheet.write(titles(answer)[language], 46, INK, bold=True, after=8 if answer.uncertain else 30)
+    if answer.uncertain:
+        sheet.write(doubt(answer)[language], 25, INK, after=24)
     for condition in CONDITIONS:
         share = getattr(answer.probabilities, condition.code)
         sheet.bar(condition.code, condition.colour, share, bold=condition.code == answer.finding)
@@ -47,9 +68,7 @@ def report(
         sheet.write(f"{start}{sentence[language]}.", 21, SOFT, after=8)
     sheet.write(say("report.burnt", language), 21, SOFT, after=8)
     sheet.write(f"{say('result.model', language)}: {answer.model}", 21, SOFT)
-    stream = io.BytesIO()
-    image.save(stream, "PNG", dpi=(DPI, DPI), compress_level=6)
-    return stream.getvalue()
+    return sheet
 
 
 class _Sheet:
@@ -72,15 +91,15 @@ class _Sheet:
         self._text((MARGIN + self.width - font.getlength(day.isoformat()), self.y + 18), day.isoformat(), 26, INK)
         self.y += 100
 
-    def film(self, radiograph: Radiograph) -> None:
-        """The film in the middle of a black ground, whole."""
-        ground = (MARGIN, self.y, MARGIN + self.width - 1, self.y + FILM_SIDE - 1)
+    def film(self, radiograph: Radiograph, side: int) -> None:
+        """The film in the middle of a black ground of that height, whole."""
+        ground = (MARGIN, self.y, MARGIN + self.width - 1, self.y + side - 1)
         self.draw.rectangle(ground, fill="black")
-        scale = min(self.width / radiograph.width, FILM_SIDE / radiograph.height)
+        scale = min(self.width / radiograph.width, side / radiograph.height)
         size = (max(1, round(radiograph.width * scale)), max(1, round(radiograph.height * scale)))
         shown = picture(radiograph).resize(size, Image.Resampling.BICUBIC if scale > 1 else Image.Resampling.LANCZOS)
-        self.image.paste(shown, (MARGIN + (self.width - size[0]) // 2, self.y + (FILM_SIDE - size[1]) // 2))
-        self.y += FILM_SIDE + 40
+        self.image.paste(shown, (MARGIN + (self.width - size[0]) // 2, self.y + (side - size[1]) // 2))
+        self.y += side + 40
 
     def bar(self, code: str, colour: str, share: float, bold: bool) -> None:
         """The name of a condition, its bar and its percentage, in one line."""

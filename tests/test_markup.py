@@ -63,22 +63,35 @@ def test_a_row_of_the_table_has_a_cell_for_each_column(reader):
     )
 
 
-def test_an_uncertain_reading_names_both_conditions_in_both_languages(reader):
-    answer = reader.read(phantom.film("pneumonia", 1)).model_copy(update={"uncertain": True})
+def test_an_uncertain_reading_names_the_first_and_says_why_it_is_not_certain(reader):
+    shares = Probabilities(normal=0.112, pneumonia=0.882, tuberculosis=0.004, pneumothorax=0.002)
+    changes = {"uncertain": True, "finding": "pneumonia", "probabilities": shares}
+    answer = reader.read(phantom.film("pneumonia", 1)).model_copy(update=changes)
     html = markup.reading(answer, b"jpeg", 0.1, Quality(None, ()))
-    first, second = (sentences("id")[f"condition.{code}"].lower() for code in answer.likeliest)
-    assert f"Belum pasti: {first} atau {second}" in html
-    assert "Uncertain between" in html
-    assert "Uncertain between" in markup.spoken(answer)
+    assert "Most like pneumonia, but not certain" in html
+    assert "Paling menyerupai pneumonia, tetapi belum pasti" in html
+    assert "Second comes normal, with 11.2\xa0%. The first does not stand out enough to be called certain." in html
+    assert "Urutan kedua: normal, 11,2\xa0%." in html
+    assert "but not certain" in markup.spoken(answer)
     assert "belum pasti" in markup.cells(answer)
-    certain = answer.model_copy(update={"uncertain": False})
-    assert "Uncertain" not in markup.reading(certain, b"jpeg", 0.1, Quality(None, ()))
+    certain = markup.reading(answer.model_copy(update={"uncertain": False}), b"jpeg", 0.1, Quality(None, ()))
+    assert "not certain" not in certain
+    assert "Second comes" not in certain
+
+
+def test_a_doubt_that_the_prevalence_hides_is_explained(reader):
+    own = Probabilities(normal=0.9, pneumonia=0.06, tuberculosis=0.025, pneumothorax=0.015)
+    sure = Probabilities(normal=0.99, pneumonia=0.01, tuberculosis=0, pneumothorax=0)
+    changes = {"uncertain": True, "finding": "normal", "probabilities": sure, "prevalence": own}
+    said = markup.doubt(reader.read(phantom.film("pneumonia", 1)).model_copy(update=changes))
+    assert "Before the weighting by how frequent the conditions are here" in said["en"]
+    assert "Sebelum disesuaikan dengan seringnya tiap kondisi" in said["id"]
 
 
 def test_what_was_measured_of_certain_and_uncertain_readings_is_said(reader):
     figures = Quality(None, (), Measure(0.961, 750), Measure(0.712, 250), Measure(0.75, 1000))
     answer = reader.read(phantom.film("pneumonia", 1))
-    for uncertain, wanted in ((False, ("96 %", "75\xa0%")), (True, ("71 %", "25\xa0%"))):
+    for uncertain, wanted in ((False, ("96 %", "75\xa0%")), (True, ("71 %", "25\xa0%", "96\xa0%"))):
         html = markup.reading(answer.model_copy(update={"uncertain": uncertain}), b"jpeg", 0.1, figures)
         assert all(text in html for text in wanted)
     unknown = answer.model_copy(update={"uncertain": None, "flags": None})

@@ -43,11 +43,25 @@ def test_the_sheet_has_the_shape_of_a4_and_keeps_that_of_the_film(reader, height
 def test_all_that_is_written_fits_on_the_sheet(reader, language, uncertain):
     own = Probabilities(normal=0.901, pneumonia=0.059, tuberculosis=0.025, pneumothorax=0.015)
     close = Probabilities(normal=0, pneumonia=0, tuberculosis=0.51, pneumothorax=0.49)
-    sheet = _sheet(reader, language=language, uncertain=uncertain, prevalence=own, probabilities=close)
+    wrong = ("inverted", "upside_down")
+    sheet = _sheet(
+        reader, language=language, uncertain=uncertain, prevalence=own, probabilities=close, corrections=wrong
+    )
     pixels = np.asarray(sheet.convert("L"))
     assert (pixels[:, : module.MARGIN - 5] == 255).all()
     assert (pixels[:, -module.MARGIN + 5 :] == 255).all()
     assert (pixels[-60:] == 255).all()
+
+
+def test_the_film_gives_way_where_much_is_to_be_said(reader):
+    def film_height(**changes) -> int:
+        column = np.asarray(_sheet(reader, **changes).convert("L"))[:, module.MARGIN + 2]
+        return int((column == 0).sum())
+
+    assert film_height(uncertain=False) == module.FILM_SIDE
+    own = Probabilities(normal=0.901, pneumonia=0.059, tuberculosis=0.025, pneumothorax=0.015)
+    much = film_height(language="id", uncertain=True, prevalence=own, corrections=("inverted", "upside_down"))
+    assert 500 < much < module.FILM_SIDE
 
 
 def test_bars_have_the_colours_of_the_conditions(reader):

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -19,6 +20,7 @@ import gradio as gr
 from fastapi import FastAPI, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse
+from jinja2 import ChoiceLoader, DictLoader, FileSystemLoader
 from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException
 
@@ -37,6 +39,7 @@ from lungcare.words import LANGUAGES, say
 
 PICTURE_SIDE = 1280
 FORGET_AFTER_SECONDS = 60
+DOCUMENT = "frontend/index.html"  # of Gradio's templates
 
 logger = logging.getLogger("lungcare.page")
 
@@ -51,13 +54,15 @@ def mount(app: FastAPI, reader: Reader) -> "Page":
     app.add_api_route(f"{PAGE}/gradio_api/queue/data", page.calls.data, methods=["GET"])
     for place in ("component_server", "component_server/"):
         app.add_api_route(f"{PAGE}/gradio_api/{place}", page.answer, methods=["POST"])
+    folder = Path(gr.routes.STATIC_TEMPLATE_LIB)
+    document = screens.document((folder / DOCUMENT).read_text(encoding="utf-8"))
+    gr.routes.templates.env.loader = ChoiceLoader([DictLoader({DOCUMENT: document}), FileSystemLoader(folder)])
     gr.mount_gradio_app(
         app,
         page.blocks,
         path=PAGE,
         root_path=f"{reader.settings.root_path}{PAGE}",
         theme=gr.themes.Base(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"]),
-        head=screens.head(),
         max_file_size=reader.settings.max_bytes,
         footer_links=[],
         run_history=False,
@@ -94,12 +99,11 @@ class Page:
                 screens.linked(screens.page(reader.bundle.card, self.examples, reader.settings), reader.settings),
                 js_on_load=(PAGES / "page.js").read_text(encoding="utf-8"),
                 apply_default_css=False,
-                server_functions=[_named(name) for name in self._functions],
             )
             gr.api(self.classify, api_name="classify")
 
     async def answer(self, request: Request) -> Response:
-        """Call the function that the page asks for, as Gradio would, without a film on the disk."""
+        """Call the function that the page asks for, without a film on the disk."""
         parser = InMemoryParser(request.headers, request.stream(), max_files=1, max_fields=8, max_part_size=FORM_BYTES)
         try:
             form = await parser.parse()
@@ -225,16 +229,6 @@ class Page:
             request_id = open_trace.request_id if open_trace else uuid4().hex[:16]
             logger.exception("Request %s failed", request_id)
             return failed({language: _failure(request_id, language) for language in LANGUAGES})
-
-
-def _named(name: str) -> Callable:
-    """A function that tells Gradio the name by which the page calls ours; `Page.answer` answers in its place."""
-
-    def function() -> None:
-        raise NotImplementedError
-
-    function.__name__ = name
-    return function
 
 
 def _failure(request_id: str, language: str) -> Failure:

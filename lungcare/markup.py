@@ -23,9 +23,13 @@ def per_language(texts: Mapping[str, str]) -> str:
 
 def label(attribute: str, code: str, **values: object) -> str:
     """An attribute of an element with a sentence for its value; page.js changes it with the language."""
-    texts = {language: escape(say(code, language, **values)) for language in LANGUAGES}
-    others = "".join(f' data-{language}="{text}"' for language, text in texts.items())
-    return f'{attribute}="{texts[LANGUAGES[0]]}" data-label="{attribute}"{others}'
+    return label_of(attribute, {language: say(code, language, **values) for language in LANGUAGES})
+
+
+def label_of(attribute: str, texts: Mapping[str, str]) -> str:
+    """`label` for one text a language."""
+    others = "".join(f' data-{language}="{escape(text)}"' for language, text in texts.items())
+    return f'{attribute}="{escape(texts[LANGUAGES[0]])}" data-label="{attribute}"{others}'
 
 
 def number(value: float, digits: int, language: str) -> str:

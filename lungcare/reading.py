@@ -88,8 +88,8 @@ class Reading(BaseModel):
     )
     uncertain: bool | None = Field(
         None,
-        description="Whether the highest probability stands out too little to be called certain; null where no rule was "
-        "chosen for that.",
+        description="Whether the highest probability stands out too little to be called certain; null where no rule "
+        "was chosen for it.",
     )
     flags: Flags | None = Field(None, description="Operating points reached; null where the model has none.")
     corrections: tuple[CorrectionCode, ...] = Field(

@@ -53,7 +53,7 @@ def _written(
     sheet.film(radiograph, film_side)
     if is_synthetic:
         sheet.write(say("examples.synthetic", language), 25, ACCENT, bold=True, after=8)
-    sheet.write(titles(answer)[language], 46, INK, bold=True, after=8 if answer.uncertain else 30)
+    sheet.write(titles(answer)[language], 40, INK, bold=True, after=8 if answer.uncertain else 30)
     if answer.uncertain:
         sheet.write(doubt(answer)[language], 25, INK, after=24)
     for condition in CONDITIONS:

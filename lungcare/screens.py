@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 from html import escape
 from pathlib import Path
 from string import Template
@@ -13,7 +14,19 @@ from lungcare.bundle import Card
 from lungcare.conditions import CODES, CONDITIONS
 from lungcare.examples import Example
 from lungcare.film import decode
-from lungcare.markup import alert, both, cells, label, outside, per_language, percent, prevalence, refusal
+from lungcare.markup import (
+    alert,
+    both,
+    cells,
+    label,
+    label_of,
+    number,
+    outside,
+    per_language,
+    percent,
+    prevalence,
+    refusal,
+)
 from lungcare.quality import Quality, quality
 from lungcare.reading import FilmError, Probabilities, Refusal
 from lungcare.settings import Settings
@@ -22,6 +35,8 @@ from lungcare.words import LANGUAGES, say
 THUMBNAIL_SIDE = 240
 MAP_FIGURES = ("pointing", "random", "lung_centres", "in_lungs", "lungs_area")
 POINTS = {"screening": "card.screening", "balanced": "card.balanced_point"}
+# Problems that the page explains in its own words; of any other, as of none, it says that nobody answers.
+UNANSWERED = ("busy", "too_many_requests", "timed_out", "internal_error")
 LANGUAGE_NAMES = {"en": "English", "id": "Indonesia"}
 
 # What the descriptions of the conditions were checked against.
@@ -42,6 +57,17 @@ def head() -> str:
         f'<meta name="color-scheme" content="light dark">'
         f"<style>{_file('page.css')}</style><script>{_file('language.js')}</script>"
     )
+
+
+def document(template: str) -> str:
+    """Gradio's template of the page, with our head in place of what names Gradio to those who are sent the address."""
+    ours = f"""<title>LungCare</title>
+<meta name="description" content="{escape(say("home.does"))}">
+<meta property="og:title" content="LungCare">
+<meta property="og:description" content="{escape(say("notice"))}">
+{head()}"""
+    of_gradio = r'<meta\s+(?:property="og:|name="twitter:)[^>]*>\s*|<link rel="manifest"[^>]*>\s*'
+    return re.sub(of_gradio, "", template).replace("</head>", f"{{% raw %}}{ours}{{% endraw %}}</head>")
 
 
 def page(card: Card, offered: list[Example], settings: Settings) -> str:
@@ -90,7 +116,7 @@ def model_page(card: Card) -> str:
         data=_data(card),
         data_title=both("about.data"),
         input_title=both("card.input"),
-        input=f"{card.input.size} &times; {card.input.size}: {escape(card.input.preprocessing)}.",
+        input=both("card.input.text", size=card.input.size),
         notice=both("notice"),
         whole=both("card.whole"),
         json=escape(json.dumps(card.model_dump(mode="json"), indent=2, ensure_ascii=False)),
@@ -191,8 +217,8 @@ def _examine(offered: list[Example], settings: Settings) -> str:
     <progress {label("aria-label", "examine.reading")}></progress> {both("examine.reading")}
   </div>
   <div class="lc-trouble"></div>
-  {_examples(offered)}
   <p class="lc-small" id="lc-formats">{formats} {both("examine.private")}</p>
+  {_examples(offered)}
 </section>"""
 
 
@@ -202,17 +228,25 @@ def _examples(offered: list[Example]) -> str:
         return ""
     rows = []
     for code in CODES:
+        places = [place for place, example in enumerate(offered) if example.condition == code]
         buttons = "".join(
-            f'<button type="button" data-example="{place}"><img alt="" src="{_thumbnail(example.path)}">'
-            f'<span class="lc-small">{both(f"condition.{code}")}</span></button>'
-            for place, example in enumerate(offered)
-            if example.condition == code
+            f'<button type="button" data-example="{place}" {_name_of_example(code, count)}>'
+            f'<img alt="" src="{_thumbnail(offered[place].path)}"></button>'
+            for count, place in enumerate(places, 1)
         )
         if buttons:
-            rows.append(f'<h3>{both(f"condition.{code}")}</h3><div class="lc-examples">{buttons}</div>')
+            rows.append(f'<div class="lc-examples"><h3>{both(f"condition.{code}")}</h3>{buttons}</div>')
     is_synthetic = any(example.is_synthetic for example in offered)
-    note = f'<p class="lc-synthetic">{both("examples.synthetic")}</p>' if is_synthetic else ""
+    note = f'<p class="lc-synthetic">{both("examine.synthetic")}</p>' if is_synthetic else ""
     return f"<h2>{both('examine.examples')}</h2>{note}{''.join(rows)}"
+
+
+def _name_of_example(code: str, count: int) -> str:
+    named = {language: say(f"condition.{code}", language) for language in LANGUAGES}
+    texts = {
+        language: say("examine.example", language, condition=name, number=count) for language, name in named.items()
+    }
+    return label_of("aria-label", texts)
 
 
 def _several() -> str:
@@ -242,7 +276,7 @@ def _about(card: Card, figures: Quality, settings: Settings, offered: list[Examp
         sentences["prior"] = per_language(prevalence(own))
     limits = "".join(f"<li>{sentence}</li>" for sentence in sentences.values())
     if figures.elsewhere:
-        limits += f'<li>{both("quality.why")} <a href="{MODEL}">{both("home.card")}</a></li>'
+        limits += f'<li>{both("about.limits.elsewhere")} <a href="{MODEL}">{both("home.card")}</a></li>'
     checked = "".join(f"<li>{escape(source)}</li>" for source in TEXTBOOKS)
     return f"""
 <section class="lc-screen lc-text" data-screen="about" aria-labelledby="lc-about-title" hidden>
@@ -287,26 +321,46 @@ def _data(card: Card) -> str:
         source = name.partition("/")[2]
         trained[source] = trained.get(source, 0) + films
     rows = []
-    for credit in json.loads(_file("credits.json")):
+    for credit in _credits():
         films = sum(trained.pop(source, 0) for source in credit["sources"])
         if films:
-            rows.append((credit["name"], films, escape(credit["credit"]), escape(credit["terms"])))
+            rows.append((credit["name"], films, credit["credit"], credit["terms"]))
     rows += [(source, films, "", "") for source, films in trained.items()]
     if not rows:
         return ""
     unknown = both("about.data.unknown")
     body = "".join(
-        f'<tr><th scope="row">{escape(name)}</th><td>{films}</td><td>{credit or unknown}</td>'
-        f"<td>{terms or unknown}</td></tr>"
+        f'<tr><th scope="row" lang="en">{escape(name)}</th><td>{films}</td>'
+        f"{_credit(credit) if credit else f'<td>{unknown}</td>'}"
+        f"<td>{both(f'about.terms.{terms}') if terms else unknown}</td></tr>"
         for name, films, credit, terms in rows
     )
     titles = "".join(
         f'<th scope="col">{both(f"about.data.{column}")}</th>' for column in ("collection", "films", "credit", "terms")
     )
     return f"""
-<p>{both("about.data.text", films=sum(row[1] for row in rows))}</p>
-<div class="lc-wide" tabindex="0" role="region" {label("aria-label", "about.data")}><table class="lc-credits" lang="en">
+<p>{both("about.data.text", films=_grouped(sum(row[1] for row in rows)))}</p>
+<div class="lc-wide" tabindex="0" role="region" {label("aria-label", "about.data")}><table class="lc-credits">
   <thead><tr>{titles}</tr></thead><tbody>{body}</tbody></table></div>"""
+
+
+def _credits() -> list[dict]:
+    return json.loads(_file("credits.json"))
+
+
+def _collection(source: str) -> str:
+    """The name of the collection that a source belongs to, or the source's own."""
+    return next((credit["name"] for credit in _credits() if source in credit["sources"]), source)
+
+
+def _grouped(count: int) -> str:
+    """A large number with thin spaces, which no language reads as a decimal mark."""
+    return f"{count:,}".replace(",", "\N{NARROW NO-BREAK SPACE}")
+
+
+def _credit(text: str) -> str:
+    """A cell with a citation, which is English in every language."""
+    return f'<td lang="en">{escape(text)}</td>'
 
 
 def _measures(card: Card) -> str:
@@ -320,8 +374,8 @@ def _measures(card: Card) -> str:
             *((_of_condition("card.auc", code), entry) for code, entry in test.get("auc", {}).items()),
         ],
         "outside": [
-            (_of_condition("card.outside", *name.split("/", 1)), entry.get("accuracy"))
-            for name, entry in external.items()
+            (_of_condition("card.outside", code, _collection(source)), entry.get("accuracy"))
+            for (code, source), entry in ((name.split("/", 1), entry) for name, entry in external.items())
             if "accuracy" in entry
         ],
         "certainty": [(both(f"card.{name}"), certainty.get(name)) for name in ("coverage", "certain", "uncertain")],
@@ -330,21 +384,25 @@ def _measures(card: Card) -> str:
     }
     groups = {
         both(f"card.group.{group}"): [
-            (name, f"{entry['value']:.3f}", _interval(entry), entry["films"]) for name, entry in figures if entry
+            (name, _figure(entry["value"]), _interval(entry), entry["films"]) for name, entry in figures if entry
         ]
         for group, figures in rows.items()
     }
     held = test.get("calibration", {}).get("after")
     if held:
-        groups[both("card.group.test")].append((both("card.calibration"), f"{held['ece']:.3f}", "", test["films"]))
+        groups[both("card.group.test")].append((both("card.calibration"), _figure(held["ece"]), "", test["films"]))
     groups = {title: cells for title, cells in groups.items() if cells}
     if not groups:
         return f"<p>{both('card.none')}</p>"
     return _card_table("card.quality", ("measure", "value", "interval", "films"), groups)
 
 
+def _figure(value: float) -> str:
+    return per_language({language: number(value, 3, language) for language in LANGUAGES})
+
+
 def _interval(entry: dict) -> str:
-    return f"{entry['low']:.3f}&nbsp;&ndash;&nbsp;{entry['high']:.3f}"
+    return f"{_figure(entry['low'])}&nbsp;&ndash;&nbsp;{_figure(entry['high'])}"
 
 
 def _points(card: Card) -> str:
@@ -353,7 +411,7 @@ def _points(card: Card) -> str:
         (
             f"{both(f'condition.{code}')}, {both(POINTS[point])}",
             *(
-                f"{entry['value']:.3f} ({_interval(entry)})"
+                f"{_figure(entry['value'])} ({_interval(entry)})"
                 for entry in (reached["sensitivity"], reached["specificity"])
             ),
         )
@@ -405,7 +463,7 @@ def _zoom() -> str:
 <dialog class="lc-zoom" {label("aria-label", "result.zoom")}>
   <div class="lc-zoom-bar">{button("farther", "&minus;")}{button("closer", "+")}{button("close", "&times;")}</div>
   <div class="lc-zoom-film" tabindex="0" role="region" {label("aria-label", "result.zoom")}>
-    <img {label("alt", "result.film")}><img alt="" hidden>
+    <img {label("alt", "result.film")} draggable="false"><img alt="" hidden draggable="false">
   </div>
 </dialog>"""
 
@@ -414,13 +472,10 @@ def _templates(settings: Settings) -> str:
     """What page.js says by itself: it has no words of its own."""
     megabytes = f"{settings.max_bytes / 1e6:g}"
     too_large = refusal({language: _too_large(language, megabytes) for language in LANGUAGES})
-    offline = alert(
-        "offline", both("examine.offline"), both("examine.offline.message"), both("examine.offline.advice"), "h2"
-    ).replace("</article>", f'<button type="button" data-do="retry">{both("examine.retry")}</button></article>')
     texts = {
         "too-large": too_large,
         "too-large-cells": cells({language: _too_large(language, megabytes) for language in LANGUAGES}),
-        "offline": offline,
+        **{code: _unanswered(code) for code in ("offline", *UNANSWERED)},
         "reading": both("examine.reading"),
         "progress": both("several.progress", done="[done]", total="[total]"),
         "done": both("several.done", total="[total]", read="[read]", refused="[refused]"),
@@ -430,6 +485,14 @@ def _templates(settings: Settings) -> str:
         "result-name": both("nav.result"),
     }
     return "".join(f'<template id="lc-say-{name}">{text}</template>' for name, text in texts.items())
+
+
+def _unanswered(code: str) -> str:
+    """That no answer came, and a button to try again. code: that of the problem, or offline."""
+    told = alert(code, both(f"examine.{code}"), both(f"examine.{code}.message"), both("examine.wait"), "h2")
+    return told.replace(
+        "</article>", f'<button type="button" data-do="retry">{both("examine.retry")}</button></article>'
+    )
 
 
 def _too_large(language: str, megabytes: str) -> Refusal:

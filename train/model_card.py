@@ -10,6 +10,7 @@ import matplotlib
 from lungcare.bundle import CARD, MODELS, Bundle, Calibration, Card
 from lungcare.conditions import CODES
 from lungcare.settings import Settings
+from lungcare.words import say
 from train.operate import SENSITIVITY
 
 PAGE = "MODEL_CARD.md"
@@ -116,7 +117,8 @@ def _data(card: Card) -> str:
     for credit in json.loads(CREDITS.read_text(encoding="utf-8")):
         for source in [source for source in credit["sources"] if source in sources]:
             sources.remove(source)
-            rows.append([source, credit["credit"] or "not known", credit["terms"] or "not known"])
+            terms = say(f"about.terms.{credit['terms']}") if credit["terms"] else "not known"
+            rows.append([source, credit["credit"] or "not known", terms])
     rows += [[source, "not known", "not known"] for source in sorted(sources)]
     counted = [[row[0], trained[row[0]], *(part[row[0]] for part in parts.values()), *row[1:]] for row in rows]
     return _table(["source", "training", *parts, "credit", "terms"], counted)

@@ -1,5 +1,5 @@
 // The page: which screen is seen, and how films go in and readings come out. Gradio runs this once the page stands;
-// `element` is the page and `server` calls gradio_app.Page. Films are held here and nowhere else, by this open page.
+// `element` is the page. Films are held here and nowhere else, by this open page.
 const root = element.querySelector(".lc");
 const at = (selector, within = root) => within.querySelector(selector);
 const all = (selector, within = root) => [...within.querySelectorAll(selector)];
@@ -78,12 +78,15 @@ function take(films) {
   else readSeveral(films);
 }
 
+// What a function of gradio_app.Page answers. Raises what fetch raises, or the problem document for an answer.
 // The name of a file may be a patient's: it stays here.
 async function call(name, film, values = {}) {
   const data = film.file ? { film: new File([film.file], "film"), ...values } : { example: film.example, ...values };
-  const answer = await server[name]({ binary: true, data });
-  if (answer === undefined) throw new Error("no answer"); // so Gradio tells of every failure
-  return answer;
+  const form = new FormData();
+  for (const [field, value] of Object.entries({ fn_name: name, ...data })) form.append(field, value);
+  const answer = await fetch("gradio_api/component_server/", { method: "POST", body: form });
+  if (!answer.ok) throw await answer.json();
+  return answer.json();
 }
 
 const tooLarge = (film) => film.file && film.file.size > Number(root.dataset.maxBytes);
@@ -100,15 +103,15 @@ async function readOne(film) {
   working(true);
   announce(say("reading"));
   let answer = null;
-  let isOffline = false;
+  let fault = null;
   try {
     answer = tooLarge(film) ? { html: say("too-large"), spoken: "" } : await call("read", film);
-  } catch {
-    isOffline = true;
+  } catch (error) {
+    fault = error;
   }
   if (mine !== turn) return;
   working(false);
-  if (isOffline) return trouble(screens.examine, () => readOne(film));
+  if (fault) return trouble(screens.examine, fault, () => readOne(film));
   shown = { film, reading: answer.reading };
   const back = table ? say("back") : "";
   put(screens.result, `${answer.html}<div class="lc-after lc-no-print">${back}${say("after")}</div><div class="lc-trouble"></div>`);
@@ -116,9 +119,10 @@ async function readOne(film) {
   go("result");
 }
 
-function trouble(screen, again) {
+// That there is no answer, and why: the service is too busy, say, or nobody is there.
+function trouble(screen, fault, again) {
   const box = at(".lc-trouble", screen);
-  put(box, say("offline"));
+  put(box, say(at(`#lc-say-${fault.code}`) ? fault.code : "offline"));
   announce(box.textContent ? at("h2", box).innerHTML : "");
   at("h2", box).focus();
   at("[data-do=retry]", box).addEventListener("click", () => {
@@ -158,9 +162,9 @@ async function goOn() {
   const mineTable = table;
   table.turn = mine;
   count();
-  let isOffline = false;
+  let fault = null;
   const worker = async () => {
-    while (mine === turn && !isOffline) {
+    while (mine === turn && !fault) {
       const number = mineTable.rows.findIndex((row, place) => !row && place >= mineTable.next);
       if (number < 0) return;
       mineTable.next = number + 1;
@@ -171,8 +175,8 @@ async function goOn() {
           : await call("row", film);
         if (mine !== turn) return;
         enter(number, answer);
-      } catch {
-        isOffline = true;
+      } catch (error) {
+        fault = error;
       }
     }
   };
@@ -181,9 +185,9 @@ async function goOn() {
     mineTable.next = 0;
     return;
   }
-  if (isOffline) {
+  if (fault) {
     mineTable.next = 0;
-    return trouble(screens.several, goOn);
+    return trouble(screens.several, fault, goOn);
   }
   const { films, read } = mineTable;
   announce(say("done", { total: films.length, read, refused: films.length - read }));
@@ -271,6 +275,7 @@ root.addEventListener("input", (event) => {
 // ---- the film, enlarged
 
 let scale = 1;
+const stage = at(".lc-zoom-film");
 
 function openZoom() {
   const seen = all(".lc-film img", screens.result); // the film and, where there is one, its map
@@ -284,14 +289,14 @@ function openZoom() {
   zoom.showModal();
 }
 
-function resize(to) {
+// x, y: the point of the stage, in pixels from its corner, under which the film stays where it is.
+function resize(to, x = stage.clientWidth / 2, y = stage.clientHeight / 2) {
   scale = Math.min(6, Math.max(1, to));
-  const film = at(".lc-zoom-film");
-  const middle = [film.scrollLeft + film.clientWidth / 2, film.scrollTop + film.clientHeight / 2];
-  const before = at("img", film).clientWidth || 1;
-  film.style.setProperty("--scale", scale);
-  const ratio = (at("img", film).clientWidth || 1) / before;
-  film.scrollTo(middle[0] * ratio - film.clientWidth / 2, middle[1] * ratio - film.clientHeight / 2);
+  const place = [stage.scrollLeft + x, stage.scrollTop + y];
+  const before = at("img", stage).clientWidth || 1;
+  stage.style.setProperty("--scale", scale);
+  const ratio = (at("img", stage).clientWidth || 1) / before;
+  stage.scrollTo(place[0] * ratio - x, place[1] * ratio - y);
 }
 
 zoom.addEventListener("click", (event) => {
@@ -303,6 +308,17 @@ zoom.addEventListener("click", (event) => {
 zoom.addEventListener("keydown", (event) => {
   if (event.key === "+" || event.key === "=") resize(scale * 1.5);
   if (event.key === "-") resize(scale / 1.5);
+});
+stage.addEventListener("wheel", (event) => {
+  event.preventDefault();
+  const corner = stage.getBoundingClientRect();
+  resize(scale * Math.exp(-event.deltaY / 500), event.clientX - corner.left, event.clientY - corner.top);
+}, { passive: false });
+stage.addEventListener("pointerdown", (event) => {
+  if (event.pointerType === "mouse") stage.setPointerCapture(event.pointerId); // a finger moves the film by itself
+});
+stage.addEventListener("pointermove", (event) => {
+  if (stage.hasPointerCapture(event.pointerId)) stage.scrollBy(-event.movementX, -event.movementY);
 });
 zoom.addEventListener("close", () => at("[data-do=zoom]", screens.result)?.focus());
 

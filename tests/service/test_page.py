@@ -111,7 +111,15 @@ def test_figures_on_the_page_are_those_of_the_card(reader):
     shown = re.search(r'<div class="lc-figures">(.*?)</div>', screens.page(card, [], reader.settings), re.DOTALL)[1]
     assert set(re.findall(r"\d+", re.sub(r"<[^>]*>", " ", shown))) == {"43", "1234", "57", "8765"}
     shown = re.search(r'lc-figure-table">(.*?)</table>', screens.model_page(card), re.DOTALL)[1]
-    assert re.findall(r"<td>([\d.]+)</td>", shown) == ["0.432", "1234", "0.568", "8765"]
+    assert re.findall(r'<td>(?:<span lang="en">)?([\d.]+)<', shown) == [
+        "0.432",
+        "0.000",
+        "1234",
+        "0.568",
+        "0.000",
+        "8765",
+    ]
+    assert '<span lang="id">0,432</span>' in shown
 
 
 def test_the_page_says_the_prevalence_of_the_clinic(reader):
@@ -128,6 +136,30 @@ def test_what_a_card_holds_is_text_and_never_markup(reader):
     assert "<script>{" not in screens.model_page(card)
     assert "&lt;script&gt;" in screens.model_page(card)
     assert "&lt;b&gt;" in screens.page(card, [], reader.settings)
+
+
+def test_collections_are_called_by_their_names_and_their_terms_said_in_both_languages(reader):
+    metrics = {
+        "external": {"by_source": {"normal/jsrt": {"accuracy": {"value": 0.6, "low": 0, "high": 1, "films": 9}}}}
+    }
+    films = {"normal/shenzhen": 12_000, "tuberculosis/shenzhen": 345, "normal/own": 1}
+    card = reader.bundle.card.model_copy(update={"metrics": metrics, "data": {"training_films": films}})
+    html = screens.model_page(card)
+    assert "Normal in JSRT set, read as such" in html
+    assert "diminta menyebut sumber dan mengutip" in html
+    assert html.count("belum kami ketahui") == 2
+    assert "12\N{NARROW NO-BREAK SPACE}346" in html
+
+
+def test_the_address_of_the_page_tells_of_lungcare_and_not_of_gradio(server):
+    html = requests.get(server.url + "/ui/", timeout=30).text
+    head = html[: html.index("<script")]
+    assert "<title>LungCare</title>" in html
+    assert 'property="og:title" content="LungCare"' in html
+    assert "how likely it is normal" in re.search(r'<meta name="description" content="([^"]*)"', html)[1]
+    assert not re.search(r"gradio|twitter|try out the app", head, re.IGNORECASE)
+    assert "manifest.json" not in html
+    assert not re.search(r'content="https?:', html)
 
 
 def test_an_example_is_shown_by_its_condition(reader, tmp_path):
@@ -147,7 +179,8 @@ def test_a_drawn_example_is_called_so_wherever_it_is_shown(reader, tmp_path):
         answer = own.read(sent(example="0"))
         assert ("Synthetic example, no patient." in answer["html"]) is is_synthetic
         shown = screens.page(reader.bundle.card, own.examples, reader.settings)
-        assert shown.count("Contoh sintetis, bukan film pasien.") == (2 if is_synthetic else 0)
+        assert shown.count("Contoh sintetis, bukan film pasien.") == (1 if is_synthetic else 0)
+        assert shown.count("Foto sintetis, bukan milik pasien mana pun.") == (1 if is_synthetic else 0)
     assert "Synthetic" not in own.read(sent(phantom.film()))["html"]
 
 
@@ -168,7 +201,7 @@ def test_no_film_can_be_left_on_the_disk(server):
 def test_the_page_has_no_function_but_its_own(server):
     config = requests.get(server.url + "/ui/config", timeout=30).json()
     assert [part["type"] for part in config["components"] if part["type"] != "api"] == ["html"]
-    assert config["components"][0]["props"]["server_fns"] == ["read", "row", "picture"]
+    assert not config["components"][0]["props"].get("server_fns")
     assert [dependency["api_name"] for dependency in config["dependencies"]] == ["classify"]
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import tensorflow as tf
+from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
 from lungcare.bundle import BundleError
 from lungcare.conditions import CODES
@@ -36,10 +37,26 @@ def compiled(path: str | Path, size: int, *output: int) -> Callable[[np.ndarray]
     Raises BundleError when the file is no network of this shape.
     """
     model = _loaded(path, size, *output)
-    signature = [tf.TensorSpec(model.input_shape, tf.float32)]
-    call = tf.function(lambda films: model(films, training=False), input_signature=signature, autograph=False)
-    call(np.zeros((1, size, size, 1), np.float32))
-    return lambda films: call(films).numpy()
+    call = _frozen(lambda films: {"output": model(films, training=False)}, model.input_shape)
+    return lambda films: call(films)["output"]
+
+
+def _frozen(call: Callable[[tf.Tensor], dict[str, tf.Tensor]], shape: tuple[int | None, ...]):
+    """A call as one graph, warmed, whose weights are constants: TensorFlow folds the batch norms into the convolutions.
+
+    shape: that of the films. Returns a function from films to the named outputs, all NumPy arrays of float32.
+    """
+    traced = tf.function(call, input_signature=[tf.TensorSpec(shape, tf.float32)], autograph=False)
+    concrete = traced.get_concrete_function()
+    names = sorted(concrete.structured_outputs)  # the order in which a graph gives the values of a dictionary
+    graph = convert_variables_to_constants_v2(concrete)
+
+    def run(films: np.ndarray) -> dict[str, np.ndarray]:
+        values = graph(tf.convert_to_tensor(films, tf.float32))
+        return {name: value.numpy() for name, value in zip(names, values, strict=True)}
+
+    run(np.zeros((1, *shape[1:]), np.float32))
+    return run
 
 
 @contextmanager
@@ -81,8 +98,7 @@ class Network:
     def __init__(self, path: str | Path, size: int):
         model = _loaded(path, size, len(CODES))
         self.size = size
-        self._call = tf.function(_looking(model), input_signature=[tf.TensorSpec(model.input_shape, tf.float32)])
-        self(np.zeros((1, size, size, 1), np.float32))
+        self._call = _frozen(_looking(model), model.input_shape)
 
     def __call__(self, films: np.ndarray) -> np.ndarray:
         """Probabilities of the conditions, in their order.
@@ -94,7 +110,7 @@ class Network:
     @stage("network")
     def look(self, films: np.ndarray) -> Seen:
         """Probabilities, features and influence in one pass. films: as for a call."""
-        seen = {name: value.numpy() for name, value in self._call(films).items()}
+        seen = self._call(films)
         return Seen(seen["probabilities"], seen["features"], seen.get("influence"))
 
 

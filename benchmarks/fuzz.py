@@ -111,7 +111,7 @@ _BODIES = st.binary(max_size=40_000) | st.sampled_from((bytes(20_000), bytes(40_
 @st.composite
 def dicom_files(draw: st.DrawFn) -> bytes:
     """DICOM files with every technical tag at odds with the others, in odd encodings."""
-    from lungcare import dicom
+    from lungcare import elements
 
     is_explicit, order = draw(st.booleans()), draw(st.sampled_from("<<<>"))
 
@@ -127,7 +127,7 @@ def dicom_files(draw: st.DrawFn) -> bytes:
     def shorts(*numbers: int) -> bytes:
         return struct.pack(order + f"{len(numbers)}H", *numbers)
 
-    syntax = draw(st.sampled_from(sorted(dicom.TRANSFER_SYNTAXES))).encode()
+    syntax = draw(st.sampled_from(sorted(elements.TRANSFER_SYNTAXES))).encode()
     meta = struct.pack("<HH2sH", 2, 0x10, b"UI", len(syntax) + len(syntax) % 2) + syntax + b"\0" * (len(syntax) % 2)
     text = st.sampled_from(
         (b"", b"DX", b"CT", b"1", b"0", b"-1", b"1e400", b"nan", b"1\\2", b"\xff\xfe", b"MONOCHROME1")
@@ -136,20 +136,20 @@ def dicom_files(draw: st.DrawFn) -> bytes:
         (b"MONOCHROME1 ", b"MONOCHROME2 ", b"RGB ", b"YBR_FULL_422", b"YBR_FULL", b"PALETTE COLOR ")
     )
     parts = []
-    for tag in sorted(dicom.TAGS | set(dicom.SEQUENCES)):
-        if tag == dicom.PIXELS or not draw(st.integers(0, 5)):
+    for tag in sorted(elements.TAGS | set(elements.SEQUENCES)):
+        if tag == elements.PIXELS or not draw(st.integers(0, 5)):
             continue
-        if tag in (dicom.ROWS, dicom.COLUMNS):
+        if tag in (elements.ROWS, elements.COLUMNS):
             value = element(tag, b"US", shorts(draw(_SIZES)))
-        elif tag in (dicom.BITS_ALLOCATED, dicom.BITS_STORED):
+        elif tag in (elements.BITS_ALLOCATED, elements.BITS_STORED):
             value = element(tag, b"US", shorts(draw(_BITS)))
-        elif tag == dicom.PHOTOMETRIC:
+        elif tag == elements.PHOTOMETRIC:
             value = element(tag, b"CS", draw(photometric))
-        elif tag in (dicom.SAMPLES, dicom.PLANAR, dicom.SIGNED, dicom.PADDING, dicom.PADDING_LIMIT):
+        elif tag in (elements.SAMPLES, elements.PLANAR, elements.SIGNED, elements.PADDING, elements.PADDING_LIMIT):
             value = element(tag, b"US", shorts(draw(st.sampled_from((0, 1, 1, 1, 3, 65_535)))))
-        elif tag in dicom.SEQUENCES:
-            table = element(dicom.LUT_DESCRIPTOR, b"US", shorts(*draw(st.tuples(_SIZES, _SIZES, _BITS))))
-            table += element(dicom.LUT_DATA, b"OW", draw(st.binary(max_size=300)))
+        elif tag in elements.SEQUENCES:
+            table = element(elements.LUT_DESCRIPTOR, b"US", shorts(*draw(st.tuples(_SIZES, _SIZES, _BITS))))
+            table += element(elements.LUT_DATA, b"OW", draw(st.binary(max_size=300)))
             item = struct.pack(order + "HHI", 0xFFFE, 0xE000, draw(st.sampled_from((len(table), 0xFFFFFFFF)))) + table
             value = element(tag, b"SQ", item, draw(st.sampled_from((len(item), 0xFFFFFFFF, 0))))
         else:
@@ -160,9 +160,9 @@ def dicom_files(draw: st.DrawFn) -> bytes:
         body = (
             struct.pack(order + "HHI", 0xFFFE, 0xE000, 0) + struct.pack(order + "HHI", 0xFFFE, 0xE000, len(body)) + body
         )
-        parts.append(element(dicom.PIXELS, b"OB", body, 0xFFFFFFFF))
+        parts.append(element(elements.PIXELS, b"OB", body, 0xFFFFFFFF))
     else:
-        parts.append(element(dicom.PIXELS, b"OW", body))
+        parts.append(element(elements.PIXELS, b"OW", body))
     data = b"".join(parts)
     if syntax.endswith(b".99"):
         press = zlib.compressobj(1, zlib.DEFLATED, -15)

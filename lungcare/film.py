@@ -18,7 +18,8 @@ from PIL.WebPImagePlugin import WebPImageFile
 
 from lungcare import levels
 from lungcare.codestream import jpeg_header
-from lungcare.dicom import decode_dicom, is_dicom
+from lungcare.dicom import decode_dicom
+from lungcare.elements import is_dicom
 from lungcare.reading import FilmError
 from lungcare.trace import note, stage
 

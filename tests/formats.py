@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 from pydicom import uid
 
-from lungcare.dicom import TRANSFER_SYNTAXES
+from lungcare.elements import TRANSFER_SYNTAXES
 from lungcare.film import MAX_PIXELS, MIN_SIDE
 from lungcare.reading import STATUS_BY_CODE, CorrectionCode
 from lungcare.settings import Settings
@@ -369,7 +369,7 @@ def document() -> str:
         "|---|---|---|",
         *(f"| {case.name} | {case.about} | {_difference(case)} |" for case in READ if case.section == "pixels"),
         "",
-        "Beside the pixels, only the technical tags named in `lungcare/dicom.py` are read. Names, numbers and dates of",
+        "Beside the pixels, only the tags named in `lungcare/elements.py` are read. Names, numbers and dates of",
         "patients are stepped over unread. Overlays are left out.",
         "",
         "## Refused",

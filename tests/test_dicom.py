@@ -9,6 +9,7 @@ from pydicom import uid
 from pydicom.pixels import apply_modality_lut, apply_voi_lut
 
 from lungcare import dicom
+from lungcare.elements import PIXELS, TAGS, read_elements
 from lungcare.film import FilmError, decode
 from tests import formats
 from tests.dicom_files import ENCODERS, NATIVE, table, view_code, write
@@ -83,10 +84,10 @@ TESTDATA = [
 def test_the_walk_finds_what_pydicom_finds(path):
     data = path.read_bytes()
     dataset = pydicom.dcmread(path, force=True)
-    _, syntax, elements = dicom._read(data, 36_000_000)
+    _, syntax, elements = read_elements(data, 36_000_000)
     if "TransferSyntaxUID" in dataset.file_meta:
         assert syntax == dataset.file_meta.TransferSyntaxUID
-    for tag in dicom.TAGS - {dicom.PIXELS}:
+    for tag in TAGS - {PIXELS}:
         if tag not in dataset:
             assert tag not in elements.places
             continue
@@ -100,7 +101,7 @@ def test_the_walk_finds_what_pydicom_finds(path):
             assert elements.real(tag) == float(value)
         else:
             assert elements.text(tag) == str(value).upper()
-    assert (dicom.PIXELS in elements.places) == ("PixelData" in dataset)
+    assert (PIXELS in elements.places) == ("PixelData" in dataset)
 
 
 @pytest.mark.parametrize("modality", ["CR", "DX", "RG", "", "XYZ"])

@@ -189,9 +189,9 @@ class Page:
         return example.path.read_bytes() if example else sent.film or b""
 
     def _example(self, sent: Sent) -> Example | None:
-        """The example that was chosen, None where a film was sent."""
-        is_chosen = sent.film is None and "example" in sent.values
-        return self.examples[int(sent.values["example"])] if is_chosen else None
+        """The example that was chosen; None where a film was sent, and for one that is not there."""
+        numbered = {str(number): example for number, example in enumerate(self.examples)}
+        return numbered.get(sent.values.get("example", "")) if sent.film is None else None
 
     def _is_synthetic(self, sent: Sent) -> bool:
         example = self._example(sent)

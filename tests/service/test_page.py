@@ -214,6 +214,8 @@ def test_the_page_has_no_function_but_its_own(server):
         ({"files": {"other": (None, "x")}}, 400),
         ({"files": {"fn_name": (None, "picture")}}, 422),
         ({"files": {"fn_name": (None, "picture"), "film": b"no film"}}, 422),
+        ({"files": {"fn_name": (None, "picture"), "example": (None, "99")}}, 422),
+        ({"files": {"fn_name": (None, "picture"), "example": (None, "first")}}, 422),
     ],
 )
 def test_what_the_page_would_never_ask_is_refused(server, body, status):
@@ -223,9 +225,16 @@ def test_what_the_page_would_never_ask_is_refused(server, body, status):
 
 
 @pytest.mark.parametrize(
-    "values", [{}, {"film": (None, "http://127.0.0.1:9/film.png")}, {"film": (None, "/etc/passwd")}]
+    "values",
+    [
+        {},
+        {"film": (None, "http://127.0.0.1:9/film.png")},
+        {"film": (None, "/etc/passwd")},
+        {"example": (None, "99")},
+        {"example": (None, "-1")},
+    ],
 )
-def test_an_address_or_a_path_in_place_of_a_film_is_no_film(server, values):
+def test_an_address_a_path_or_an_unknown_example_is_no_film(server, values):
     form = {"fn_name": (None, "read"), **values}
     answer = requests.post(server.url + "/ui/gradio_api/component_server/", files=form, timeout=30)
     assert 'data-code="empty_file"' in answer.json()["html"]

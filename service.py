@@ -20,6 +20,7 @@ from lungcare.selfcheck import selfcheck
 from lungcare.settings import Settings, SettingsError
 
 logger = logging.getLogger("lungcare.service")
+READ = ["GET", "HEAD"]
 HAS_GPU = any(Path("/dev").glob("nvidia[0-9]*"))
 # Beyond our own limit of time, so that ours answers first.
 GRACE_SECONDS = 30
@@ -51,6 +52,8 @@ web = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=
     traffic={"timeout": 2 * settings.timeout + GRACE_SECONDS},
     http={"host": "127.0.0.1"},
     logging={"access": {"enabled": False}},
+    # Its own count requests by their path, whatever a sender wrote there; ours are in lungcare/monitor.py.
+    metrics={"enabled": False},
     resources={"gpu": 1} if HAS_GPU else {},
 )
 @bentoml.asgi_app(web, path="/")
@@ -67,7 +70,7 @@ class LungCare:
         self.verdict = selfcheck(self.reader)
         logger.log(logging.ERROR if self.verdict.stage else logging.INFO, "Self-check: %s", self.verdict.sentence())
         gradio_app.mount(web, self.reader)
-        web.add_api_route(api.MODEL, self.card, methods=["GET"], response_model=None)
+        web.add_api_route(api.MODEL, self.card, methods=READ, response_model=None)
 
     def __is_ready__(self) -> bool:
         """Not ready, and so unhealthy in a container, where the model reads otherwise than when it was published."""
@@ -117,32 +120,39 @@ class LungCare:
 LungCare.guard(settings, arguments.model)
 
 
-@web.get("/")
+@web.api_route("/", methods=READ)
 def root() -> RedirectResponse:
     """The page is where a person wants to be."""
     return RedirectResponse(api.PAGE)
 
 
-@web.get(api.CONDITIONS_ROUTE)
-def conditions(request: Request) -> api.ConditionTexts:
+@web.api_route(api.CONDITIONS_ROUTE, methods=READ)
+def conditions(request: Request, response: Response) -> api.ConditionTexts:
     """The conditions that are told apart."""
+    response.headers["vary"] = "Accept-Language"
     return api.conditions(preferred(request.headers.get("accept-language")))
 
 
-@web.get(api.OPENAPI)
+@web.api_route(api.METRICS, methods=READ)
+def metrics() -> Response:
+    """What was counted, for Prometheus."""
+    return Response(monitor.exposition(), media_type=monitor.MEDIA_TYPE)
+
+
+@web.api_route(api.OPENAPI, methods=READ)
 def contract() -> JSONResponse:
     """The contract, as OpenAPI."""
     return JSONResponse(openapi.document(settings))
 
 
-@web.get(api.HELP)
+@web.api_route(api.HELP, methods=READ)
 def docs(request: Request) -> HTMLResponse:
     """The contract, for people."""
     origin = str(request.base_url).rstrip("/")
     return HTMLResponse(openapi.help_page(settings, arguments.model, origin))
 
 
-@web.get("/favicon.ico")
+@web.api_route("/favicon.ico", methods=READ)
 def icon() -> FileResponse:
     """What browsers show beside the address."""
     return FileResponse(api.PAGES / "icon.svg", media_type="image/svg+xml")

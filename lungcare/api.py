@@ -6,26 +6,36 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from lungcare.conditions import CONDITIONS
+from lungcare.conditions import CODES, CONDITIONS
 from lungcare.problem import Problem
-from lungcare.reading import SCHEMA_VERSION, ConditionCode, Reading
+from lungcare.reading import SCHEMA_VERSION, ConditionCode, Flag, Flags, Probabilities, Reading
 from lungcare.words import say
 
 CLASSIFY = "/classify"
 CLASSIFY_BATCH = "/classify_batch"
 CONDITIONS_ROUTE = "/conditions"
 MODEL = "/model"
+METRICS = "/metrics"
 PAGE = "/ui"
 HELP = "/docs"
 OPENAPI = "/openapi.json"
 ROUTES = (
-    *("/", PAGE, HELP, OPENAPI, MODEL, CONDITIONS_ROUTE, CLASSIFY, CLASSIFY_BATCH),
-    *("/livez", "/readyz", "/healthz", "/metrics", "/schema.json", "/docs.json", "/favicon.ico"),
+    *("/", PAGE, HELP, OPENAPI, MODEL, METRICS, CONDITIONS_ROUTE, CLASSIFY, CLASSIFY_BATCH),
+    *("/livez", "/readyz", "/healthz", "/schema.json", "/docs.json", "/favicon.ico"),
 )
 FIELD = "film"
 MAP = "map"
 FILMS = "films"
 MOST_FILMS = 32
+EXAMPLE = Reading(
+    finding="normal",
+    probabilities=Probabilities(normal=0.91, pneumonia=0.05, tuberculosis=0.03, pneumothorax=0.01),
+    uncertain=False,
+    flags=Flags(
+        **dict.fromkeys(CODES, Flag(screening=False, balanced=False)) | {"normal": Flag(screening=True, balanced=True)}
+    ),
+    model="lungcare:1.0.0",
+).model_dump(mode="json")
 PAGES = Path(__file__).parent / "pages"
 
 
@@ -41,6 +51,8 @@ class Batch(BaseModel):
 
 class MappedReading(Reading):
     """A film that was read, with where the network looked."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE | {"in_lungs": 0.62, "map": "iVBORw0KGgo="}]})
 
     map: str | None = Field(
         description="Where the network looked for its finding: a PNG in base64, of the film's proportions, to lay over "

@@ -134,7 +134,6 @@ class Guard:
             "status": status,
             "seconds": round(seconds, 4),
             **trace.notes,
-            "stages": {name: round(taken, 4) for name, taken in trace.seconds.items()},
         }
         if "lungcare.key" in scope:
             told["key"] = scope["lungcare.key"]

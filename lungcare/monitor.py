@@ -1,14 +1,17 @@
-"""What is counted of requests and readings, for /metrics. Nothing here tells one film from another."""
+"""What is counted and logged of requests and readings. Nothing here tells what is on a film, or whose it is."""
 
+import logging
 from collections.abc import Callable
+from uuid import uuid4
 
-from prometheus_client import Counter, Histogram
+from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, Counter, Histogram, generate_latest
 
 from lungcare import trace
 from lungcare.conditions import CODES
 from lungcare.problem import Problem
 from lungcare.reading import Reading, Refusal
 
+MEDIA_TYPE = CONTENT_TYPE_LATEST
 _SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 _SHARES = tuple(step / 20 for step in range(1, 21))
 
@@ -26,6 +29,13 @@ PROBABILITY = Histogram(
 )
 BRIGHTNESS = Histogram("lungcare_brightness", "Mean grey level of a film, 0 black to 1 white.", (), buckets=_SHARES)
 
+logger = logging.getLogger("lungcare.films")
+
+
+def exposition() -> bytes:
+    """All that was counted in this process, as Prometheus reads it."""
+    return generate_latest(REGISTRY)
+
 
 def request(route: str, method: str, status: int, seconds: float) -> None:
     """Count a request."""
@@ -40,17 +50,12 @@ def problem(document: Problem) -> None:
 
 
 def counted(door: str, read: Callable[[], Reading | Refusal]) -> Reading | Refusal:
-    """Read one film, and count what came of it. door: where it came in. read: reads it."""
-    whole = trace.current()
-    with trace.tracing(whole.request_id if whole else "") as own:
+    """Read one film; count what came of it, and log it in a line of its own. door: where it came in. read: reads it."""
+    of_request = trace.current()
+    with trace.tracing(of_request.request_id if of_request else uuid4().hex[:16]) as own:
         answer = read()
-    _count(door, answer, own)
-    if whole is not None:
-        for stage, seconds in own.seconds.items():
-            whole.seconds[stage] = whole.seconds.get(stage, 0.0) + seconds
-        whole.notes |= own.notes | {"door": door, "outcome": answer.outcome, "model": answer.model}
-        if isinstance(answer, Refusal):
-            whole.notes["code"] = answer.code
+        _count(door, answer, own)
+        _log(door, answer, own)
     return answer
 
 
@@ -65,3 +70,10 @@ def _count(door: str, answer: Reading | Refusal, own: trace.Trace) -> None:
         FINDINGS.labels(answer.finding, str(answer.uncertain).lower(), answer.model).inc()
         for condition in CODES:
             PROBABILITY.labels(condition, answer.model).observe(getattr(answer.probabilities, condition))
+
+
+def _log(door: str, answer: Reading | Refusal, own: trace.Trace) -> None:
+    told = {"door": door, "outcome": answer.outcome, "model": answer.model, **own.notes, "stages": own.stages()}
+    if isinstance(answer, Refusal):
+        told["code"] = answer.code
+    logger.info("film", extra={"told": told})

@@ -11,10 +11,10 @@ from pydantic.json_schema import models_json_schema
 from lungcare import __version__, api
 from lungcare.access import HEALTH
 from lungcare.api import Batch, ConditionTexts, MappedReading
-from lungcare.bundle import Card
+from lungcare.bundle import NETWORK, Card, FileRecord, Input
 from lungcare.conditions import CODES
-from lungcare.problem import MEDIA_TYPE, STATUS_BY_CODE, Problem
-from lungcare.reading import Flag, Flags, Probabilities, Reading
+from lungcare.problem import EXAMPLE_PROBLEM, MEDIA_TYPE, STATUS_BY_CODE, Problem
+from lungcare.reading import Reading
 from lungcare.settings import Settings
 from lungcare.words import LANGUAGES, sentences
 
@@ -23,13 +23,17 @@ _DESCRIPTION = (
     "Reads frontal chest films: how likely normal, pneumonia, tuberculosis and pneumothorax are. No diagnosis."
 )
 _OF_ALL = {"X-Request-ID": {"$ref": "#/components/headers/X-Request-ID"}}
-_FLAGGED, _NOT_FLAGGED = Flag(screening=True, balanced=True), Flag(screening=False, balanced=False)
-_READING = Reading(
-    finding="normal",
-    probabilities=Probabilities(normal=0.91, pneumonia=0.05, tuberculosis=0.03, pneumothorax=0.01),
-    uncertain=False,
-    flags=Flags(**dict.fromkeys(CODES, _NOT_FLAGGED) | {"normal": _FLAGGED}),
-    model="lungcare:1.0.0",
+_BATCH = {"schema_version": "1.0", "results": [api.EXAMPLE, EXAMPLE_PROBLEM], "model": "lungcare:1.0.0"}
+_CARD = Card(
+    name="lungcare",
+    version="1.0.0",
+    description="A network that tells the four conditions apart.",
+    conditions=CODES,
+    input=Input(size=224, preprocessing="Scaled into a square, geometry kept, the rest black."),
+    training={"seed": 0},
+    data={"training_films": {"normal/siim": 1000}},
+    metrics={},
+    files={NETWORK: FileRecord(bytes=13_000_000, sha256=64 * "0")},
 ).model_dump(mode="json")
 
 
@@ -98,7 +102,7 @@ def _paths(settings: Settings) -> dict[str, Any]:
                 Reading,
                 reading_problems,
                 body=_form(api.FIELD, film, {api.MAP: {"type": "boolean", "default": False}}),
-                example=_READING,
+                example=api.EXAMPLE,
                 other=MappedReading,
             )
         },
@@ -111,7 +115,7 @@ def _paths(settings: Settings) -> dict[str, Any]:
                 Batch,
                 batch_problems,
                 body=_form(api.FILMS, many),
-                example={"schema_version": "1.0", "results": [_READING], "model": "lungcare:1.0.0"},
+                example=_BATCH,
             )
         },
         api.MODEL: {
@@ -121,16 +125,24 @@ def _paths(settings: Settings) -> dict[str, Any]:
                 "What belongs to the model: version, training, data and every figure. A browser gets it as a page.",
                 Card,
                 (401, 500),
+                example=_CARD,
                 also={"text/html": {"schema": {"type": "string"}}},
             )
         },
         api.CONDITIONS_ROUTE: {
-            "get": _operation("conditions", "The conditions that are told apart.", "", ConditionTexts, (401, 500))
+            "get": _operation(
+                "conditions",
+                "The conditions that are told apart.",
+                "",
+                ConditionTexts,
+                (401, 500),
+                example=api.conditions(LANGUAGES[0]).model_dump(),
+            )
         },
         "/livez": {"get": _probe("livez", "Whether the service runs.", ())},
         "/healthz": {"get": _probe("healthz", "The same as /livez.", ())},
         "/readyz": {"get": _probe("readyz", "Whether the service takes films.", (503,))},
-        "/metrics": {"get": _probe("metrics", "Counters and histograms, for Prometheus.", (401,))},
+        api.METRICS: {"get": _probe("metrics", "Counters and histograms, for Prometheus.", (401,))},
     }
 
 

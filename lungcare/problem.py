@@ -49,30 +49,25 @@ STATUS_BY_CODE = {
     if code not in _NEVER_BY_HTTP
 }
 
+EXAMPLE_PROBLEM = {
+    "type": "/docs#no_contrast",
+    "title": "Unprocessable Entity",
+    "status": 422,
+    "detail": "The film has hardly any contrast.",
+    "schema_version": SCHEMA_VERSION,
+    "outcome": "refused",
+    "code": "no_contrast",
+    "message": "The film has hardly any contrast.",
+    "advice": "Export it again with a suitable window.",
+    "model": "lungcare:1.0.0",
+    "request_id": "7f2a90c41d1b4c55",
+}
+
 
 class Problem(BaseModel):
     """Why there is no reading: a problem document (RFC 9457)."""
 
-    model_config = ConfigDict(
-        frozen=True,
-        json_schema_extra={
-            "examples": [
-                {
-                    "type": "/docs#no_contrast",
-                    "title": "Unprocessable Entity",
-                    "status": 422,
-                    "detail": "The film has hardly any contrast.",
-                    "schema_version": SCHEMA_VERSION,
-                    "outcome": "refused",
-                    "code": "no_contrast",
-                    "message": "The film has hardly any contrast.",
-                    "advice": "Export it again with a suitable window.",
-                    "model": "lungcare:1.0.0",
-                    "request_id": "7f2a90c41d1b4c55",
-                }
-            ]
-        },
-    )
+    model_config = ConfigDict(frozen=True, json_schema_extra={"examples": [EXAMPLE_PROBLEM]})
 
     type: str = Field(description="Where the code is explained.")
     title: str = Field(description="The name of the status.")
@@ -127,7 +122,8 @@ def of_status(status: int, path: str, language: str, model: str, prefix: str = "
 
 def response(document: Problem, headers: dict[str, str] | None = None) -> JSONResponse:
     """The HTTP answer for a problem document."""
-    return JSONResponse(document.model_dump(), document.status, headers, MEDIA_TYPE)
+    told = {"vary": "Accept-Language", **(headers or {})}
+    return JSONResponse(document.model_dump(), document.status, told, MEDIA_TYPE)
 
 
 def _problem(code: str, status: int, message: str, advice: str, model: str, prefix: str) -> Problem:

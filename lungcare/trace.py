@@ -1,7 +1,7 @@
-"""What is noted of one request while it is answered: its id, how long each stage took, and how it ended.
+"""What is noted of one request, or of one film of it: its id, how long each stage took, and how it ended.
 
-The guard opens a trace and logs it; the reader notes its stages in whatever trace is open, and in none otherwise. A
-trace holds nothing of a film.
+The guard opens a trace for a request and logs it, `monitor.counted` one for each film; the reader notes its stages in
+whatever trace is open, and in none otherwise. A trace holds nothing of a film.
 """
 
 import time
@@ -20,6 +20,10 @@ class Trace:
     request_id: str
     seconds: dict[str, float] = field(default_factory=dict)
     notes: dict[str, str | int | float] = field(default_factory=dict)
+
+    def stages(self) -> dict[str, float]:
+        """Seconds of each stage, as the log tells them."""
+        return {name: round(taken, 4) for name, taken in self.seconds.items()}
 
 
 @contextmanager

@@ -21,4 +21,4 @@ def test_stages_add_up_and_reach_the_trace_from_threads():
             thread = threading.Thread(target=copy_context().run, args=(trace.stage("work")(lambda: None),))
             thread.start()
             thread.join()
-    assert list(open_trace.seconds) == ["work"]
+    assert list(open_trace.stages()) == ["work"]

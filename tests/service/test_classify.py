@@ -128,6 +128,12 @@ def test_library_command_line_http_and_page_agree(server, reader, bundle_folder,
             assert float(shown) == probability
 
 
+def test_asking_again_is_safe(server):
+    for film in (FILMS["16bit.png"], b"no film"):
+        first, again = (server.post(film, **{"X-Request-ID": "the-same"}) for _ in range(2))
+        assert (first.status_code, first.json()) == (again.status_code, again.json())
+
+
 def test_sentences_follow_the_language_of_the_sender(server):
     assert "kosong" in server.post(b"", **{"Accept-Language": "id-ID,id;q=0.9,en;q=0.5"}).json()["message"]
     assert "kolom" in server.post(b"", field="x", **{"Accept-Language": "id"}).json()["message"]

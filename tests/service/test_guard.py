@@ -160,6 +160,7 @@ def test_what_is_not_there_is_a_problem_too():
 def test_sentences_follow_the_language():
     answer = client().get("/nowhere", headers={"accept-language": "id"})
     assert answer.json()["message"] == sentences("id")["refusal.not_found.message"]
+    assert answer.headers["vary"] == "Accept-Language"
 
 
 def test_a_request_keeps_its_id_where_it_may_stand_in_a_log():

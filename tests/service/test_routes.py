@@ -8,8 +8,10 @@ import requests
 from prometheus_client.parser import text_string_to_metric_families
 
 from lungcare import api, openapi
+from lungcare.api import Batch, ConditionTexts, MappedReading
+from lungcare.bundle import Card
 from lungcare.conditions import CODES
-from lungcare.problem import STATUS_BY_CODE
+from lungcare.problem import STATUS_BY_CODE, Problem
 from lungcare.reading import Reading
 from lungcare.settings import Settings
 from tests import phantom
@@ -69,8 +71,26 @@ def test_readme_and_contract_show_a_reading_as_it_is_answered():
         for path in (api.CLASSIFY, api.CLASSIFY_BATCH)
     ]
     assert shown == examples[0] == examples[1]["results"][0]
+    Batch.model_validate(examples[1])
     assert set(shown) == set(Reading.model_fields)
     assert shown == Reading.model_validate(shown).model_dump(mode="json")
+
+
+def test_every_answer_of_the_contract_has_an_example():
+    contract = openapi.document(Settings())
+    for path, methods in contract["paths"].items():
+        for operation in methods.values():
+            content = operation["responses"]["200"]["content"]
+            assert "example" in content.get("application/json", {"example": None}), path
+    shown = {
+        model: contract["components"]["schemas"][model.__name__]["examples"][0] for model in (Problem, MappedReading)
+    }
+    shown |= {
+        model: contract["paths"][path]["get"]["responses"]["200"]["content"]["application/json"]["example"]
+        for path, model in ((api.MODEL, Card), (api.CONDITIONS_ROUTE, ConditionTexts))
+    }
+    for model, example in shown.items():
+        assert model.model_validate(example).model_dump(mode="json") == example
 
 
 def test_the_contract_says_where_a_key_is_wanted():
@@ -88,11 +108,21 @@ def test_other_routes_answer(server, path):
     assert requests.get(server.url + path, timeout=30).ok
 
 
+@pytest.mark.parametrize("path", ["/", *(place for place in api.ROUTES if not place.startswith(api.CLASSIFY))])
+def test_what_can_be_got_tells_its_head_too(server, path):
+    got, head = (ask(server.url + path, timeout=30, allow_redirects=False) for ask in (requests.get, requests.head))
+    assert head.status_code == got.status_code < 400
+    assert head.headers.get("content-type") == got.headers.get("content-type")
+    assert not head.content
+
+
 @pytest.mark.parametrize(("language", "name"), [("en", "Tuberculosis"), ("id-ID", "Tuberkulosis")])
 def test_the_conditions_are_named_in_the_language_asked_for(server, language, name):
-    answer = requests.get(server.url + "/conditions", headers={"accept-language": language}, timeout=30).json()
-    assert [condition["code"] for condition in answer["conditions"]] == list(CODES)
-    assert answer["conditions"][2]["name"] == name
+    answer = requests.get(server.url + "/conditions", headers={"accept-language": language}, timeout=30)
+    assert answer.headers["vary"] == "Accept-Language"
+    told = answer.json()["conditions"]
+    assert [condition["code"] for condition in told] == list(CODES)
+    assert told[2]["name"] == name
 
 
 def test_the_card_is_data_for_programs_and_a_page_for_people(server, reader):
@@ -132,3 +162,38 @@ def test_metrics_count_what_came_of_films(server):
     requests.get(server.url + "/nowhere", timeout=30)
     after = [count(name, **labels) for name, labels in wanted]
     assert [late - early for early, late in zip(before, after, strict=True)] == [1, 1, 1, 2, 2, 2, 1, 1]
+
+
+def test_metrics_hold_nothing_that_a_sender_wrote(server):
+    for path in ("/PLANTED", "/ui/PLANTED", "/classify/PLANTED?PLANTED=1"):
+        requests.get(server.url + path, timeout=30)
+        requests.post(server.url + path, files={"PLANTED": b"PLANTED"}, timeout=30)
+    requests.request("PLANTED", server.url + "/classify", timeout=30)
+    text = requests.get(server.url + "/metrics", timeout=30).text
+    assert "lungcare_request_seconds" in text
+    assert "PLANTED" not in text
+    assert "PLANTED" not in server.log.read_text()
+
+
+def test_each_film_has_a_line_in_the_log(server):
+    def sent(door: str, action) -> list[dict]:
+        before = server.log.read_text().count("\n")
+        action()
+        lines = [json.loads(line) for line in server.log.read_text().splitlines()[before:] if line.startswith("{")]
+        return [line for line in lines if line["logger"] == "lungcare.films" and line["door"] == door]
+
+    film = phantom.film("tuberculosis", 12)
+    (read,) = sent("classify", lambda: server.post(film, **{"X-Request-ID": "of-mine"}))
+    assert read["request_id"] == "of-mine"
+    assert (read["outcome"], read["model"]) == ("read", "phantom:0.0.1")
+    assert set(read["stages"]) >= {"decode", "gate", "scale", "network"}
+    assert 0 < read["brightness"] < 1
+    assert not {"finding", "probabilities", *CODES} & set(read)
+    files = [("films", film), ("films", b"no film")]
+    batch = sent("classify_batch", lambda: requests.post(server.url + "/classify_batch", files=files, timeout=60))
+    assert [(line["outcome"], line.get("code")) for line in batch] == [
+        ("read", None),
+        ("refused", "unsupported_format"),
+    ]
+    assert len({line["request_id"] for line in batch}) == 1
+    assert len(sent("page", lambda: server.call_page("read", film))) == 1

@@ -48,7 +48,9 @@ class Settings(BaseSettings):
     max_concurrency: int = Field(
         32, ge=1, description="Requests to read that are under way or wait; one more is answered 503."
     )
-    timeout: float = Field(60, gt=0, description="Seconds after which a request to read is answered 504.")
+    timeout: float = Field(
+        60, gt=0, allow_inf_nan=False, description="Seconds after which a request to read is answered 504."
+    )
     rate_limit: str = Field(
         "", description="Films for each key, or for each address without keys, such as 60/minute; else no limit."
     )

@@ -54,6 +54,7 @@ def test_keys_come_from_the_variable_and_the_file(monkeypatch, tmp_path):
         ("ROOT_PATH", "lungcare"),
         ("CORS_ORIGINS", "https://a/path"),
         ("TIMEOUT", "0"),
+        ("TIMEOUT", "inf"),
         ("PAGE_OPEN", "perhaps"),
     ],
 )

@@ -3,7 +3,8 @@ user without rights, from a tree that may not be written to. Needs root, to give
 
     python -m scripts.rehearse dist/lungcare.bento ../shared/data/images/jsrt/0*.webp --python /usr/bin/python3
 
-Checks what it says of films against what this checkout says, and writes docs/results/rehearsal.json.
+Asks for its health as the engine would, checks what it says of films against what this checkout says, and writes
+docs/results/rehearsal.json.
 """
 
 import argparse
@@ -22,7 +23,7 @@ from pathlib import Path
 
 import requests
 
-from lungcare.bundle import open_bundle
+from lungcare.bundle import Bundle, open_bundle
 from lungcare.conditions import CODES
 from lungcare.reading import Reading
 from tests import serving
@@ -42,19 +43,21 @@ def main() -> int:
     parser.add_argument(
         "--python", default="python3", help="of the version that the bento asks for (default: %(default)s)"
     )
+    parser.add_argument("--model", help="bundle that the bento holds, by name or path (default: that of its tag)")
+    parser.add_argument("--result", type=Path, default=RESULT, help="what to write (default: %(default)s)")
     options = parser.parse_args()
     if os.geteuid() != 0:
         parser.error("run it as root: it gives its rights up")
     with tempfile.TemporaryDirectory(prefix="lungcare-rehearsal-") as name:
         folder = Path(name)
         folder.chmod(0o755)
-        result = _rehearsed(options.bento, options.films, options.python, folder)
-    RESULT.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+        result = _rehearsed(options.bento, options.films, options.python, options.model, folder)
+    options.result.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     print(json.dumps(result, indent=1))
     return 0 if result["largest_difference"] <= _LARGEST_DIFFERENCE else 1
 
 
-def _rehearsed(archive: Path, films: list[Path], python: str, folder: Path) -> dict:
+def _rehearsed(archive: Path, films: list[Path], python: str, bundle: str | None, folder: Path) -> dict:
     tree = folder / "bento"
     with tarfile.open(archive) as bento:
         bento.extractall(tree, filter="data")
@@ -88,6 +91,7 @@ def _rehearsed(archive: Path, films: list[Path], python: str, folder: Path) -> d
     )
     try:
         ready = _seconds_until_ready(f"http://127.0.0.1:{port}", process, start)
+        subprocess.run(health_check(tree / "env" / "docker" / "Dockerfile"), env=variables, user=NOBODY, check=True)
         answers = [_answer(f"http://127.0.0.1:{port}", film) for film in films]
         written = _writable(tree, venv)
     finally:
@@ -106,7 +110,7 @@ def _rehearsed(archive: Path, films: list[Path], python: str, folder: Path) -> d
         "listens_on": variables["BENTOML_HOST"],
         "films": len(answers),
         "films_read": sum(answer["outcome"] == "read" for answer in answers),
-        "largest_difference": _difference(model, films, answers),
+        "largest_difference": _difference(open_bundle(bundle or model.partition(":")[0]), films, answers),
     }
 
 
@@ -140,6 +144,12 @@ def _variables(dockerfile: Path) -> dict[str, str]:
     return {name: value.strip("'\"") for name, value in pairs if not name.startswith(places)}
 
 
+def health_check(dockerfile: Path) -> list[str]:
+    """The command by which an engine asks whether the container is healthy."""
+    definition = dockerfile.read_text(encoding="utf-8")
+    return ["sh", "-c", re.search(r"^HEALTHCHECK .*\\\n\s*CMD (.*)$", definition, re.MULTILINE)[1]]
+
+
 def _seconds_until_ready(url: str, process: subprocess.Popen, start: float) -> float:
     """Wait until the service takes films."""
     while time.monotonic() - start < PATIENCE_SECONDS:
@@ -159,13 +169,13 @@ def _answer(url: str, film: Path) -> dict:
     return requests.post(f"{url}/classify", files={"film": film.read_bytes()}, timeout=120).json()
 
 
-def _difference(model: str, films: list[Path], answers: list[dict]) -> float:
+def _difference(bundle: Bundle, films: list[Path], answers: list[dict]) -> float:
     """The largest difference of a probability from what this checkout reads with the same model."""
     from lungcare.reader import Reader
 
-    reader = Reader(open_bundle(model.partition(":")[0]))
-    if reader.tag != model:
-        raise SystemExit(f"lungcare: the bento holds {model}, this checkout {reader.tag}.")
+    reader = Reader(bundle)
+    if reader.tag != answers[0]["model"]:
+        raise SystemExit(f"lungcare: the bento holds {answers[0]['model']}, this checkout {reader.tag}.")
     differences = []
     for film, answer in zip(films, answers, strict=True):
         expected = reader.read_file(film)

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from lungcare.conditions import CODES
+from scripts.rehearse import health_check
 from tests import phantom
 from tests.serving import ROOT, serving
 
@@ -50,7 +51,11 @@ def imported(exported, tmp_path_factory):
 def test_an_exported_bento_reads_alike_from_an_empty_home(exported, imported, reader, tmp_path):
     _, tag = exported
     home = imported.parent.parent.parent
+    probe = health_check(imported / "env" / "docker" / "Dockerfile")
     with serving([*BENTOML, "serve", tag], tmp_path, cwd=tmp_path, BENTOML_HOME=str(home)) as server:
+        of_port = os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+        of_port["BENTOML_PORT"] = server.url.rpartition(":")[2]
+        assert subprocess.run(probe, env=of_port).returncode == 0
         for look in phantom.LOOKS:
             film = phantom.film(look, 8)
             answer = server.post(film).json()
@@ -60,6 +65,7 @@ def test_an_exported_bento_reads_alike_from_an_empty_home(exported, imported, re
                 [getattr(expected.probabilities, code) for code in CODES], abs=1e-5
             )
         assert "http://127.0.0.1:" in server.log.read_text()
+    assert subprocess.run(probe, env=of_port, capture_output=True).returncode == 1
 
 
 def test_a_bento_holds_what_it_needs_and_no_more(imported):

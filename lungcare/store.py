@@ -1,6 +1,7 @@
 """Bundle -> BentoML model store, from which the service takes its model."""
 
 import os
+import shlex
 import shutil
 import tempfile
 import time
@@ -122,4 +123,7 @@ def _entry(tag: str) -> Path:
 
 
 def _command(tag: str) -> str:
-    return f"python -m lungcare store --model {tag.split(':')[0]}"
+    """What puts a bundle into the store that is in use."""
+    home = os.environ.get("BENTOML_HOME")
+    store = f"BENTOML_HOME={shlex.quote(home)} " if home else ""
+    return f"{store}python -m lungcare store --model {tag.split(':')[0]}"

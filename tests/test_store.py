@@ -100,7 +100,9 @@ def test_the_latest_is_the_last_import(make):
 
 
 def test_nothing_in_the_store():
-    with pytest.raises(StoreError, match=r"has no absent:1\.0\.0\. Put it in: python -m lungcare store --model absent"):
+    with pytest.raises(
+        StoreError, match=r"has no absent:1\.0\.0\. Put it in: BENTOML_HOME=\S+ python -m lungcare store"
+    ):
         stored_bundle("absent:1.0.0")
 
 

@@ -91,7 +91,8 @@ def _rehearsed(archive: Path, films: list[Path], python: str, bundle: str | None
     )
     try:
         ready = _seconds_until_ready(f"http://127.0.0.1:{port}", process, start)
-        subprocess.run(health_check(tree / "env" / "docker" / "Dockerfile"), env=variables, user=NOBODY, check=True)
+        probe = health_check(tree / "env" / "docker" / "Dockerfile")
+        subprocess.run(probe, cwd=tree, env=variables, user=NOBODY, check=True)
         answers = [_answer(f"http://127.0.0.1:{port}", film) for film in films]
         written = _writable(tree, venv)
     finally:

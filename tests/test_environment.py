@@ -92,6 +92,17 @@ def test_every_requirement_is_pinned(name):
         assert line.startswith("#") or "==" in line, line
 
 
+@pytest.mark.parametrize("name", ["requirements", "requirements-gpu"])
+def test_the_lock_of_the_bento_holds_what_is_required(name):
+    """Where it does not: make lock."""
+    lock = (ROOT / "deploy" / f"{name}.lock").read_text()
+    for line in (ROOT / f"{name}.txt").read_text().splitlines():
+        package, _, version = re.sub(r"\[.*\]", "", line.partition(";")[0].strip()).partition("==")
+        assert line.startswith("#") or re.search(
+            rf"^{re.escape(package)}=={re.escape(version)}[ ;]", lock, re.MULTILINE
+        )
+
+
 @pytest.mark.parametrize("requirements", ["requirements.txt", "requirements-gpu.txt"])
 def test_what_is_served_imports_only_what_its_requirements_name(requirements):
     sources = [ROOT / "service.py", ROOT / "gradio_app.py", *(ROOT / "lungcare").glob("**/*.py")]

@@ -100,13 +100,17 @@ class InMemoryParser(MultiPartParser):
 
 
 class Body:
-    """The body of one request, counted while it is read. limit: bytes after which it counts as too large."""
+    """The body of one request, counted while it is read. limit: bytes after which it counts as too large.
+
+    is_gone: whether its sender has gone.
+    """
 
     def __init__(self, receive: Receive, limit: int):
         self._receive = receive
         self._limit = limit
         self._count = 0
         self._ended = False
+        self.is_gone = False
 
     @property
     def is_too_large(self) -> bool:
@@ -117,7 +121,8 @@ class Body:
         """The next message; where the body grows too large, as though the sender had gone."""
         message = await self._receive()
         self._count += len(message.get("body", b""))
-        self._ended = message["type"] == "http.disconnect" or not message.get("more_body", False)
+        self.is_gone = message["type"] == "http.disconnect"
+        self._ended = self.is_gone or not message.get("more_body", False)
         return {"type": "http.disconnect"} if self.is_too_large else message
 
     async def stream(self) -> AsyncIterator[bytes]:

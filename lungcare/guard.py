@@ -12,6 +12,7 @@ from uuid import uuid4
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from lungcare import api, monitor, problem
@@ -38,6 +39,9 @@ SECURITY_HEADERS = {
     "permissions-policy": "camera=(), geolocation=(), microphone=()",
 }
 REQUEST_ID = "x-request-id"
+# What log and metrics call the end of a request whose sender went before he was answered, as nginx does.
+_GONE = 499
+_METHODS = ("GET", "HEAD", "POST", "OPTIONS")
 _OF_CORS = ("access-control-allow-origin", "access-control-allow-credentials", "access-control-allow-methods")
 
 logger = logging.getLogger("lungcare.requests")
@@ -90,7 +94,7 @@ class Guard:
         scope = self._without_prefix(scope)
         start = time.perf_counter()
         with tracing(_request_id(Headers(scope=scope))) as trace:
-            status = 500
+            status = _GONE
 
             async def sending(message: Message) -> None:
                 nonlocal status
@@ -124,12 +128,13 @@ class Guard:
 
     def _log(self, scope: Scope, status: int, seconds: float, trace: Trace) -> None:
         route = _route(scope["path"])
-        monitor.request(route, scope["method"], status, seconds)
+        method = scope["method"] if scope["method"] in _METHODS else "other"
+        monitor.request(route, method, status, seconds)
         if scope["path"] in HEALTH or (route.startswith(api.PAGE) and scope["method"] in ("GET", "HEAD")):
             return
         told = {
             "request_id": trace.request_id,
-            "method": scope["method"],
+            "method": method,
             "route": route,
             "status": status,
             "seconds": round(seconds, 4),
@@ -175,6 +180,8 @@ class Problems:
                 headers = Headers(raw=message["headers"])
                 if message["status"] >= 400 and headers.get("content-type", "") != problem.MEDIA_TYPE:
                     is_replaced = True
+                    if body.is_gone:
+                        return None
                     kept = {name: headers[name] for name in ("allow", "retry-after") if name in headers}
                     return await answer(of_status(message["status"]), kept)
             if not is_replaced:
@@ -186,6 +193,8 @@ class Problems:
             if not is_answered:
                 await body.drain()
                 await answer(problem.problem(error, language, self.model, self.prefix), error.headers)
+        except ClientDisconnect:  # nobody is left to be answered
+            return
         except Exception:  # the last door: the cause into the log, no stack trace to the sender
             logger.exception("A request failed")
             if not is_answered:

@@ -341,5 +341,24 @@ def test_a_request_is_logged_without_anything_of_its_film(caplog):
     assert all(line["request_id"] and "address" not in line for line in lines)
     assert "PLANTED" not in json.dumps(lines)
     assert KEY not in json.dumps(lines)
+    client().request("PLANTED", "/other")
+    assert "PLANTED" not in JsonFormatter().format(caplog.records[-1])
     client(log_addresses=True).post("/other")
     assert json.loads(JsonFormatter().format(caplog.records[-1]))["address"] == "testclient"
+
+
+def test_a_sender_who_goes_away_is_no_fault_of_ours(caplog):
+    caplog.set_level(logging.INFO, "lungcare.requests")
+    sent = []
+
+    async def receive() -> dict:
+        return {"type": "http.disconnect"}
+
+    async def send(message: dict) -> None:
+        sent.append(message)
+
+    scope = {"type": "http", "method": "POST", "path": "/other", "query_string": b"", "headers": [], "client": None}
+    asyncio.run(client().app(scope, receive, send))
+    (record,) = caplog.records
+    assert (record.levelno, record.told["status"]) == (logging.INFO, 499)
+    assert not sent

@@ -1,6 +1,7 @@
 """The contract: one OpenAPI document of every route, and the page that shows it to people."""
 
 import html
+import json
 import re
 from string import Template
 from typing import Any
@@ -267,7 +268,17 @@ def _route(path: str, method: str, operation: dict[str, Any]) -> str:
 <h3 id="{operation["operationId"]}"><code>{method.upper()} {html.escape(path)}</code></h3>
 <p>{html.escape(operation["summary"])} {html.escape(operation.get("description", ""))}</p>
 {f"<ul>{fields}</ul>" if fields else ""}
-<div class="wide"><table><tr><th>Status</th><th>Meaning</th><th>Content</th></tr>{answers}</table></div>"""
+<div class="wide"><table><tr><th>Status</th><th>Meaning</th><th>Content</th></tr>{answers}</table></div>
+{_example(operation)}"""
+
+
+def _example(operation: dict[str, Any]) -> str:
+    """What the route answers, where the contract has an example of it."""
+    content = operation["responses"]["200"]["content"].get("application/json", {})
+    if "example" not in content:
+        return ""
+    shown = html.escape(json.dumps(content["example"], indent=1, ensure_ascii=False))
+    return f"<details><summary>Example of an answer</summary><pre>{shown}</pre></details>"
 
 
 def _types(answer: dict[str, Any]) -> str:

@@ -89,6 +89,7 @@ def test_every_answer_of_the_contract_has_an_example():
         model: contract["paths"][path]["get"]["responses"]["200"]["content"]["application/json"]["example"]
         for path, model in ((api.MODEL, Card), (api.CONDITIONS_ROUTE, ConditionTexts))
     }
+    assert openapi.help_page(Settings(), "phantom:0.0.1", "").count("Example of an answer") == 4
     for model, example in shown.items():
         assert model.model_validate(example).model_dump(mode="json") == example
 

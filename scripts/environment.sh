@@ -1,7 +1,7 @@
 #!/bin/sh
 # Make the environment in .venv, or complete it, so that it holds what the named requirements list; quick when it does.
 #
-#   scripts/environment.sh serve|gpu|bento|bento-gpu|train|train-gpu|dev
+#   scripts/environment.sh serve|gpu|bento|bento-gpu|train|train-gpu|dev|bench
 #
 # PYTHON names the Python to use (otherwise the first supported one is looked for). Every trouble is one sentence.
 set -eu
@@ -26,6 +26,7 @@ files_of() {
         train) echo requirements.txt requirements-train.txt ;;
         train-gpu) echo requirements-gpu.txt requirements-train.txt ;;
         dev) echo requirements.txt requirements-bento.txt requirements-train.txt requirements-dev.txt ;;
+        bench) echo "$(files_of dev) requirements-bench.txt" ;;
         *) fail "there are no requirements called '$1'." ;;
     esac
 }
@@ -39,6 +40,7 @@ parts_of() {
         train) echo serve train ;;
         train-gpu) echo gpu train-gpu ;;
         dev) echo serve bento train dev ;;
+        bench) echo "$(parts_of dev) bench" ;;
     esac
 }
 
@@ -100,7 +102,7 @@ install() {
     "$VENV/bin/python" -m pip install --quiet "$@" || fail "the packages could not be installed; see above."
 }
 
-set="${1:?which requirements: serve, gpu, bento, bento-gpu, train, train-gpu or dev}"
+set="${1:?which requirements: serve, gpu, bento, bento-gpu, train, train-gpu, dev or bench}"
 stamp="$VENV/.lungcare-$set"
 wanted=$(checksum "$set")
 

@@ -20,11 +20,15 @@ PATIENCE_SECONDS = 300
 
 @dataclass(frozen=True)
 class Server:
-    """A running server. url: without a slash at the end. scratch: where it puts temporary files. log: what it said."""
+    """A running server. url: without a slash at the end. scratch: where it puts temporary files. log: what it said.
+
+    pid: of the process that was started; its workers are children of it.
+    """
 
     url: str
     scratch: Path
     log: Path
+    pid: int
 
     def post(self, data: bytes, field: str = "film", name: str = "film.png", **headers: str) -> requests.Response:
         """Send one film to the reading route."""
@@ -60,7 +64,7 @@ def serving(
         )
     try:
         _wait(f"http://127.0.0.1:{port}/readyz", process, log)
-        yield Server(f"http://127.0.0.1:{port}", scratch, log)
+        yield Server(f"http://127.0.0.1:{port}", scratch, log, process.pid)
     finally:
         os.killpg(process.pid, signal.SIGTERM)
         try:

@@ -18,6 +18,7 @@ from lungcare.problem import Problem
 from lungcare.reading import Reading, Refusal
 from lungcare.selfcheck import selfcheck
 from lungcare.settings import Settings, SettingsError
+from lungcare.store import StoredModel
 
 logger = logging.getLogger("lungcare.service")
 READ = ["GET", "HEAD"]
@@ -60,7 +61,7 @@ web = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=
 class LungCare:
     """Reads frontal chest films: how likely normal, pneumonia, tuberculosis and pneumothorax are. No diagnosis."""
 
-    model = bentoml.models.BentoModel(arguments.model)
+    model = StoredModel(arguments.model)
 
     def __init__(self):
         import gradio_app

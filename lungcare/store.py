@@ -26,17 +26,44 @@ class StoreError(BundleError):
     """The model store holds something else than the bundle, or holds it incomplete; says what to do."""
 
 
+class StoredModel(bentoml.models.BentoModel):
+    """A model of the store, for a service: whole, or the service ends with the sentence that says what to do.
+
+    BentoML itself would look for a missing one in a cloud, and never at checksums.
+    """
+
+    def resolve(self, base_path: str | Path | None = None) -> bentoml.Model:
+        """The model in the store; a copy of it goes to `base_path` where one is named."""
+        stored = self.stored
+        try:
+            if stored is None:
+                raise _missing(str(self.tag))
+            _whole(str(self.tag), stored.path)
+        except StoreError as error:
+            raise SystemExit(f"lungcare: {error}") from error
+        return super().resolve(base_path)
+
+
 def import_bundle(bundle: Bundle, replace: bool = False) -> str:
     """Put a bundle into the store as name:version, unless it is there already. Returns the tag.
 
     The entry is whole or absent, also when this is killed: it is built beside the store and moved in at once.
     replace: put it in anew, whatever the store holds under this tag.
-    Raises StoreError when the store holds this tag with another checksum, or damaged.
+    Raises StoreError when the store holds this tag with another checksum, or damaged, or cannot be written to.
     """
     entry = _entry(bundle.card.tag)
     if entry.exists() and not replace:
         _check_same(bundle)
         return bundle.card.tag
+    try:
+        _put(bundle, entry)
+    except OSError as error:
+        raise StoreError(f"The model store in {entry.parent.parent} cannot be written to: {_reason(error)}.") from error
+    return bundle.card.tag
+
+
+def _put(bundle: Bundle, entry: Path) -> None:
+    """Make the entry, in place of the one that is there."""
     with _staging() as staging:
         built = _build(bundle, staging)
         entry.parent.mkdir(parents=True, exist_ok=True)
@@ -51,7 +78,13 @@ def import_bundle(bundle: Bundle, replace: bool = False) -> str:
             if not entry.exists():
                 raise
             _check_same(bundle)
-    return bundle.card.tag
+
+
+def _reason(error: OSError) -> str:
+    """What the system said. Of several files, as BentoML copies them, what it said of the first."""
+    if isinstance(error, shutil.Error) and isinstance(error.args[0], list):
+        return str(error.args[0][0][2]).partition("] ")[2].partition(":")[0]
+    return error.strerror or str(error)
 
 
 def check_free(bundle: Bundle) -> None:
@@ -64,7 +97,16 @@ def stored_bundle(tag: str) -> Bundle:
     """The bundle in the store under name:version. Raises StoreError when it is not there or damaged."""
     entry = _entry(tag)
     if not entry.exists():
-        raise StoreError(f"The model store has no {tag}. Put it in: {_command(tag)}")
+        raise _missing(tag)
+    return _whole(tag, entry)
+
+
+def _missing(tag: str) -> StoreError:
+    return StoreError(f"The model store has no {tag}. Put it in: {_command(tag)}")
+
+
+def _whole(tag: str, entry: str | Path) -> Bundle:
+    """The bundle in an entry of the store. Raises StoreError when it is damaged."""
     try:
         bentoml.models.get(tag)
         return Bundle(entry)

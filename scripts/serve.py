@@ -63,12 +63,16 @@ def _stored_model(name: str | None) -> str:
     """Put the bundle into the store if it is not there. Returns its tag."""
     from lungcare.bundle import BundleError, open_bundle
     from lungcare.settings import Settings, SettingsError
-    from lungcare.store import import_bundle
 
     try:
+        # BentoML makes the folders of its home when it is imported.
+        from lungcare.store import import_bundle
+
         return import_bundle(open_bundle(name or Settings.from_environment().model))
     except (BundleError, SettingsError) as error:
         raise ServeError(error) from error
+    except OSError as error:
+        raise ServeError(f"{error.filename}: {error.strerror}.") from error
 
 
 def _serve(host: str, port: int, tag: str) -> int:

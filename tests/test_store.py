@@ -1,3 +1,4 @@
+import errno
 import json
 import os
 import shutil
@@ -13,7 +14,7 @@ import pytest
 from lungcare import store
 from lungcare.bundle import Bundle
 from lungcare.reader import Reader
-from lungcare.store import StoreError, import_bundle, stored_bundle
+from lungcare.store import StoredModel, StoreError, import_bundle, stored_bundle
 from tests import phantom
 from tests.conftest import ROOT
 
@@ -121,6 +122,30 @@ def test_damaged_entry(make, file, harm):
             attempt()
     import_bundle(bundle, replace=True)
     assert stored_bundle(tag).checksum == bundle.checksum
+
+
+FULL = OSError(errno.ENOSPC, "No space left on device")
+
+
+@pytest.mark.parametrize("error", [FULL, shutil.Error([("a", "b", str(FULL))])])
+def test_a_store_that_cannot_be_written(make, monkeypatch, error):
+    def build(*_):
+        raise error
+
+    monkeypatch.setattr(store, "_build", build)
+    with pytest.raises(StoreError, match=r"store in \S+ cannot be written to: No space left on device\.$"):
+        import_bundle(make())
+    assert not left_behind()
+
+
+def test_a_service_ends_where_its_model_is_not_in_the_store_or_damaged(make):
+    with pytest.raises(SystemExit, match=r"lungcare: .* has no absent:1\.0\.0\. Put it in: .* --model absent"):
+        StoredModel("absent:1.0.0").resolve()
+    tag = import_bundle(make())
+    assert StoredModel(tag).resolve().tag == bentoml.Tag.from_str(tag)
+    os.truncate(entry(tag) / "model.keras", 9)
+    with pytest.raises(SystemExit, match=r"lungcare: .* is damaged: .* --replace"):
+        StoredModel(tag).resolve()
 
 
 # Where the import is killed: while files are copied into the model, into the store beside, and before it is moved.

@@ -6,6 +6,7 @@ MODEL ?=
 GPU ?=
 DATA ?=
 FIT ?=
+MINUTES ?= 30
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -22,7 +23,7 @@ export TF_CPP_MIN_LOG_LEVEL ?= 2
 export LUNGCARE_MODEL ?= $(MODEL)
 
 .DEFAULT_GOAL := help
-.PHONY: help env serve test lint format train bento lock screenshots
+.PHONY: help env serve test lint format train bento lock screenshots bench
 
 help: ## say what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -63,6 +64,10 @@ test: ## run all tests
 screenshots: ## take a picture of every screen into screenshots/
 	@$(ENVIRONMENT) dev
 	$(PY) -m scripts.screenshots
+
+bench: ## measure speed, load and faults on a quiet machine, some ten minutes and MINUTES=30 of soak; writes docs/BENCHMARKS.md
+	@$(ENVIRONMENT) bench
+	$(PY) -m benchmarks --minutes "$(MINUTES)"
 
 lint: ## check form and style
 	@$(ENVIRONMENT) dev

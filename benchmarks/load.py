@@ -6,8 +6,9 @@ import statistics
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -57,6 +58,13 @@ def films(count: int | None = None) -> list[bytes]:
     return [path.read_bytes() for path in itertools.islice(itertools.cycle(paths), count or len(paths))]
 
 
+def form(film: bytes) -> tuple[dict[str, str], bytes]:
+    """Headers and body of the request that asks to read a film."""
+    head = f'--{_BOUNDARY}\r\nContent-Disposition: form-data; name="film"; filename="film.png"\r\n\r\n'
+    body = head.encode() + film + f"\r\n--{_BOUNDARY}--\r\n".encode()
+    return {"Content-Type": f"multipart/form-data; boundary={_BOUNDARY}"}, body
+
+
 class Client:
     """One client with one connection, opened anew where it was closed. url: of the server."""
 
@@ -67,9 +75,7 @@ class Client:
 
     def send(self, film: bytes) -> Answer:
         """Send one film and wait for the answer."""
-        head = f'--{_BOUNDARY}\r\nContent-Disposition: form-data; name="film"; filename="film.png"\r\n\r\n'
-        body = head.encode() + film + f"\r\n--{_BOUNDARY}--\r\n".encode()
-        headers = {"Content-Type": f"multipart/form-data; boundary={_BOUNDARY}"}
+        headers, body = form(film)
         start = time.monotonic()
         try:
             self._connection.request("POST", self._path, body, headers)
@@ -128,6 +134,40 @@ def arriving(url: str, sent: Sequence[bytes], rate: float, seconds: float, most:
             waiting.append(pool.submit(one, film))
         answers = [future.result() for future in waiting]
     return Load(answers, time.monotonic() - start)
+
+
+@contextmanager
+def asking(url: str, every: float) -> Iterator[list[Answer]]:
+    """Ask an address again and again while the block lasts, over a new connection each time; gives the answers."""
+    answers: list[Answer] = []
+    is_over = threading.Event()
+
+    def go_on() -> None:
+        while not is_over.wait(every):
+            answers.append(ask(url))
+
+    thread = threading.Thread(target=go_on)
+    thread.start()
+    try:
+        yield answers
+    finally:
+        is_over.set()
+        thread.join()
+
+
+def ask(url: str) -> Answer:
+    """Ask an address once, over a connection of its own."""
+    place = urlsplit(url)
+    connection = http.client.HTTPConnection(place.netloc, timeout=PATIENCE_SECONDS)
+    start = time.monotonic()
+    try:
+        connection.request("GET", place.path)
+        status = connection.getresponse().status
+    except (OSError, http.client.HTTPException):
+        status = NO_ANSWER
+    finally:
+        connection.close()
+    return Answer(start, time.monotonic() - start, status)
 
 
 def milliseconds(seconds: Iterable[float]) -> dict[str, float | int | None]:

@@ -1,57 +1,35 @@
-"""What was measured, where: the machine, its load, and what a server's processes take of it."""
+"""The machine, how busy it is, and what a server's processes take of it."""
 
-import json
 import os
 import platform
-import shlex
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 
 import psutil
 
-ROOT = Path(__file__).resolve().parent.parent
-RESULTS = ROOT / "docs" / "results" / "bench"
 PACKAGES = ("tensorflow-cpu", "keras", "bentoml", "gradio", "flask", "openvino")
-# Above this share of the cores in use by others before it begins, a measurement says so and is worth little.
-QUIET = 0.1
-
-
-@contextmanager
-def measuring(question: str, command: str, folder: Path = RESULTS) -> Iterator[dict]:
-    """A table to fill; afterwards it is written to <folder>/<question>.json, with machine, load and command.
-
-    command: module that measures, as it was called with the arguments of this process.
-    """
-    figures: dict = {}
-    before = _busy()
-    print(f"{question}: others use {before:.0%} of the cores.", file=sys.stderr, flush=True)
-    yield figures
-    told = {
-        "question": question,
-        "command": shlex.join(["python", "-m", command, *sys.argv[1:]]),
-        "machine": machine(),
-        "busy_before": round(before, 3),
-        "is_quiet": before <= QUIET,
-        "load_after": round(os.getloadavg()[0], 2),
-        **figures,
-    }
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / f"{question}.json").write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
 
 
 def machine() -> dict:
     """Processor, cores, memory and versions."""
     return {
         "processor": _processor(),
-        "cores": os.cpu_count(),
+        "cores": cores(),
         "memory_gb": round(psutil.virtual_memory().total / 1e9, 1),
         "system": platform.system(),
         "python": platform.python_version(),
         "packages": {name: version(name) for name in PACKAGES},
     }
+
+
+def cores() -> int:
+    """How many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def busy() -> float:
+    """Share of the machine's cores that is in use just now, over a second."""
+    return psutil.cpu_percent(interval=1) / 100
 
 
 def tree(pid: int) -> list[psutil.Process]:
@@ -75,11 +53,6 @@ def _of(process: psutil.Process, figure) -> float:
         return figure(process)
     except psutil.NoSuchProcess:
         return 0.0
-
-
-def _busy() -> float:
-    """Share of the cores that is in use just now, over a second."""
-    return psutil.cpu_percent(interval=1) / 100
 
 
 def _processor() -> str:

@@ -1,10 +1,12 @@
-"""The thesis's way to serve, rebuilt to be measured beside ours: python -m benchmarks.thesis_server H5 --port PORT
+"""The thesis's way to serve, rebuilt to be measured beside ours: python -m benchmarks.thesis_server NETWORK --port PORT
 
-A Flask app on Flask's own server: the network from a `.h5`, the film by Pillow, stretched to the square,
-`model.predict` for each request. No gate, no calibration, no limits. POST /classify takes the form that ours takes.
+A Flask app on Flask's own server: the network from a `.h5`, which is made of the Keras file first; the film by Pillow,
+stretched to the square; `model.predict` for each request. No gate, no calibration, no limits. POST /classify takes the
+form that ours takes.
 """
 
 import argparse
+import tempfile
 from pathlib import Path
 
 import keras
@@ -46,10 +48,11 @@ def save_h5(network: Path, folder: Path) -> Path:
 def main() -> None:
     """Serve until interrupted."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("weights", type=Path, help=".h5 of the network")
+    parser.add_argument("network", type=Path, help="Keras file")
     parser.add_argument("--port", type=int, required=True, help="port to listen on, of this machine alone")
     options = parser.parse_args()
-    app(options.weights).run("127.0.0.1", options.port)
+    with tempfile.TemporaryDirectory() as folder:
+        app(save_h5(options.network, Path(folder))).run("127.0.0.1", options.port)
 
 
 if __name__ == "__main__":

@@ -94,5 +94,5 @@ def _wait(url: str, process: subprocess.Popen, log: Path) -> None:
             if requests.get(url, timeout=5).ok:
                 return
         except requests.RequestException:
-            time.sleep(0.3)
+            time.sleep(0.1)
     raise RuntimeError(f"the server does not answer:\n{log.read_text()}")

@@ -1,0 +1,100 @@
+"""What each layer adds: python -m benchmarks.layers [--quick] [--rounds 300]
+
+The same films over HTTP (one client), by `Reader.read`, by the compiled network alone, and by the same network in
+OpenVINO with whole float32, in turns; each film goes through all four before the next one comes. The stages of a
+reading are those of its trace. Writes docs/results/bench/layers.json.
+"""
+
+import itertools
+import statistics
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import keras
+import numpy as np
+import openvino
+import tensorflow as tf
+
+from benchmarks import load, question
+from lungcare.bundle import open_bundle
+from lungcare.reader import Reader
+from lungcare.reading import Reading
+from lungcare.trace import tracing
+from tests import serving
+
+LAYERS = ("http", "reading", "network", "other_runtime")
+TARGETS = {"http_to_reading": ("at most", 1.3)}
+
+
+def main() -> None:
+    """Measure and write the results."""
+    parser = question.parser(__doc__)
+    parser.add_argument("--rounds", type=int, default=300, help="films that are measured (default: %(default)s)")
+    options = parser.parse_args()
+    rounds = 5 if options.quick else options.rounds
+    bundle = open_bundle(options.model)
+    films = load.films()
+    with question.measuring("layers", options) as figures, tempfile.TemporaryDirectory() as folder:
+        reader = Reader(bundle)
+        films = [film for film in films if isinstance(reader.read(film), Reading)]
+        other = in_openvino(bundle.network, bundle.card.input.size)
+        squares = [reader.prepare(film).pixels[np.newaxis] for film in films]
+        with serving.serving(serving.from_source(bundle.folder), Path(folder)) as server:
+            client = load.Client(server.url)
+            taken = {name: [] for name in LAYERS}
+            stages: Counter = Counter()
+            for number in range(rounds):
+                film, square = films[number % len(films)], squares[number % len(films)]
+                calls = {
+                    "http": lambda film=film: client.send(film),
+                    "reading": lambda film=film: _traced(reader, film, stages),
+                    "network": lambda square=square: reader.network(square),
+                    "other_runtime": lambda square=square: other(square),
+                }
+                # Which one follows which changes, so that none always finds the caches that the same one left.
+                for name in (*LAYERS[number % len(LAYERS) :], *LAYERS[: number % len(LAYERS)]):
+                    taken[name].append(_seconds(calls[name]))
+            client.close()
+        medians = {name: statistics.median(seconds) for name, seconds in taken.items()}
+        figures["model"], figures["rounds"] = reader.tag, rounds
+        figures["layers"] = {name: load.milliseconds(seconds) for name, seconds in taken.items()}
+        figures["stages_ms"] = {name: round(1000 * seconds / rounds, 2) for name, seconds in stages.items()}
+        figures["ratios"] = {
+            f"{outer}_to_{inner}": round(medians[outer] / medians[inner], 2)
+            for outer, inner in itertools.pairwise(LAYERS)
+        }
+        figures["largest_difference"] = max(
+            float(np.abs(reader.network(square) - other(square)).max()) for square in squares
+        )
+        figures["targets"] = TARGETS
+        figures["reached"] = {name: figures["ratios"][name] for name in TARGETS}
+
+
+def in_openvino(path: Path, size: int) -> Callable[[np.ndarray], np.ndarray]:
+    """A network in OpenVINO, in whole float32: float32 (1, size, size, 1) -> float32 (1, 4)."""
+    model = keras.saving.load_model(path, compile=False)
+    call = tf.function(lambda films: model(films, training=False), autograph=False)
+    concrete = call.get_concrete_function(tf.TensorSpec((1, size, size, 1), tf.float32))
+    settings = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}
+    compiled = openvino.Core().compile_model(openvino.convert_model(concrete), "CPU", settings)
+    return lambda films: compiled(films)[0]
+
+
+def _traced(reader: Reader, film: bytes, stages: Counter) -> None:
+    """Read a film, and count how long each stage took."""
+    with tracing("benchmark") as trace:
+        reader.read(film)
+    stages.update(trace.seconds)
+
+
+def _seconds(call: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    call()
+    return time.perf_counter() - start
+
+
+if __name__ == "__main__":
+    main()

@@ -38,6 +38,7 @@ FIGURES = {
     "slowest_read_seconds": "seconds of the slowest film that was read",
     "lost": "requests that ended neither in a reading nor in 429 or 503",
     "livez_not_answered": "times that /livez did not answer",
+    "back_to_start": "films are read again after a kill: times the whole start",
     "not_held": "faults that went otherwise than they have to",
 }
 OTHERS = """## Others

@@ -17,10 +17,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -44,14 +44,16 @@ READ_ONLY = 'mount -t tmpfs -o ro none "$0"; exec "$@"'
 BODY_SECONDS = 10
 PATIENCE_SECONDS = 300
 SLOW_CLIENTS = 8
+TARGETS = {"not_held": ("at most", 0), "back_to_start": ("at most", 1)}
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """held: whether it went as it has to. told: what was seen, in a sentence."""
+    """held: whether it went as it has to. told: what was seen, in a sentence. figures: that have a target of their own."""
 
     held: bool
     told: str
+    figures: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -81,9 +83,11 @@ def main() -> None:
             for fault, meet in WHILE_SERVING.items():
                 outcomes[fault] = meet(running)
         figures["model"] = bundle.card.tag
-        figures["faults"] = {fault: asdict(outcome) for fault, outcome in outcomes.items()}
-        figures["targets"] = {"not_held": ("at most", 0)}
+        figures["faults"] = {fault: {"held": own.held, "told": own.told} for fault, own in outcomes.items()}
+        figures["targets"] = TARGETS
         figures["reached"] = {"not_held": sum(not outcome.held for outcome in outcomes.values())}
+        for outcome in outcomes.values():
+            figures["reached"] |= outcome.figures
 
 
 def may_make_file_systems() -> bool:
@@ -190,6 +194,7 @@ def read_only(running: Bounded) -> Outcome:
 def gone_halfway(running: Bounded) -> Outcome:
     """More clients than there are places go after half of their film; as many, before their answer."""
     clients = Settings.model_fields["max_concurrency"].default + 8
+    before = _files(running)
     for share in (0.5, 1):
         for _ in range(clients):
             connection = _begun(running, share)
@@ -197,7 +202,10 @@ def gone_halfway(running: Bounded) -> Outcome:
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             connection.close()
     status, waited = _read_at_last(running)
-    left = len(_files(running))
+    # Those whose film had come as a whole are still being read.
+    end = time.monotonic() + PATIENCE_SECONDS
+    while (left := len(_files(running) - before)) and time.monotonic() < end:
+        time.sleep(0.2)
     return Outcome(
         status == 200 and not left,
         f"{2 * clients} went; the next film is answered {status} after {waited:.1f} s, {left} files are left.",
@@ -249,9 +257,10 @@ def killed_worker(running: Bounded) -> Outcome:
     back = time.monotonic() - killed
     slowest = max(answer.seconds for answer in done.answers)
     return Outcome(
-        set(done.statuses) <= {"0", "200", "503"} and status == 200 and back <= 2 * running.start_seconds,
+        set(done.statuses) <= {"0", "200", "503"} and status == 200,
         f"Answers: {done.statuses} (0: a connection error), the slowest after {slowest:.1f} s; films are read again "
         f"after {back:.0f} s, where the whole start took {running.start_seconds:.0f} s.",
+        {"back_to_start": round(back / running.start_seconds, 2)},
     )
 
 
@@ -317,9 +326,9 @@ def _answer(running: Bounded) -> tuple[int, str]:
         connection.close()
 
 
-def _files(running: Bounded) -> Sequence[Path]:
+def _files(running: Bounded) -> set[Path]:
     """What lies on the disk for temporary files."""
-    return [path for path in running.path(running.server.scratch).rglob("*") if path.is_file()]
+    return {path for path in running.path(running.server.scratch).rglob("*") if path.is_file()}
 
 
 AT_START = {

@@ -138,7 +138,7 @@ def test_a_store_that_cannot_be_written(make, monkeypatch, error):
     assert not left_behind()
 
 
-def test_a_service_ends_where_its_model_is_not_in_the_store_or_damaged(make):
+def test_a_service_without_its_model_ends(make):
     with pytest.raises(SystemExit, match=r"lungcare: .* has no absent:1\.0\.0\. Put it in: .* --model absent"):
         StoredModel("absent:1.0.0").resolve()
     tag = import_bundle(make())

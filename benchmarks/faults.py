@@ -49,7 +49,7 @@ TARGETS = {"not_held": ("at most", 0), "back_to_start": ("at most", 1)}
 
 @dataclass(frozen=True)
 class Outcome:
-    """held: whether it went as it has to. told: what was seen, in a sentence. figures: that have a target of their own."""
+    """held: whether it went as it has to. told: what was seen, in a sentence. figures: those with a target."""
 
     held: bool
     told: str

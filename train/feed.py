@@ -53,11 +53,14 @@ class Feed:
         size = self.recipe.size_at(self.epoch)
         films = np.empty((len(order), size, size, 1), np.float32)
         for place, number in enumerate(order):
-            films[place, ..., 0] = self._view(int(number), start + place, size)
+            films[place, ..., 0] = self.view(int(number), start + place, size)
         return films, np.eye(len(CODES), dtype=np.float32)[self.labels[order % len(self.rows)]]
 
-    def _view(self, number: int, place: int, size: int) -> np.ndarray:
-        """One film, augmented. With fixed copies the draw hangs on the copy, else on epoch and place."""
+    def view(self, number: int, place: int, size: int) -> np.ndarray:
+        """One augmented film: float32 (size, size). The draw hangs on the copy where those are fixed, else on place.
+
+        number: of the film, or of its copy. place: in the epoch.
+        """
         recipe = self.recipe
         draw = [recipe.seed, 1, number] if recipe.copies else [recipe.seed, 2, self.epoch, place]
         rng = np.random.default_rng(draw)

@@ -8,16 +8,22 @@ import keras
 import numpy as np
 
 from lungcare.conditions import CODES
+from lungcare.network import Network
 from train.evaluate import opened
+from train.feed import Feed
 from train.fit import HISTORY, NETWORK, RUN, training_films
 from train.look import look
 from train.manifest import DataError
+from train.pack import open_lungs, open_pack
 from train.prepare import open_prepared
+from train.recipe import Recipe
 from train.split import Placed
 
 FILMS_OF_A_CELL = 160
-SHRINK = 10.0
-SHARE = 0.75
+VIEWS = 2
+SHRINK = 20.0
+SHARE = 0.85
+_PIECE = 64
 
 
 def refit(run: Path, prepared: Path, out: Path, shrink: float = SHRINK, share: float = SHARE) -> None:
@@ -37,8 +43,10 @@ def refit(run: Path, prepared: Path, out: Path, shrink: float = SHRINK, share: f
     if missing:
         raise DataError(f"No film to train on shows {', '.join(sorted(missing))}: the last layer needs all conditions.")
     features = look(run / NETWORK, recipe.size, data, films).features.astype(np.float64)
+    views = _features_of_views(recipe, run / NETWORK, prepared, films)
     labels = np.array([CODES.index(p.film.label) for p in films])
-    kernel, bias = discriminant(features, labels, np.array([p.film.source for p in films]), shrink)
+    sources = np.array([p.film.source for p in films])
+    kernel, bias = discriminant(features, views, labels, sources, shrink)
     own_kernel, own_bias = (weights - weights.mean(axis=-1, keepdims=True) for weights in last.get_weights())
     scale = (features @ own_kernel + own_bias).std() / (features @ kernel + bias).std()
     last.set_weights(
@@ -56,35 +64,53 @@ def refit(run: Path, prepared: Path, out: Path, shrink: float = SHRINK, share: f
 
 
 def discriminant(
-    features: np.ndarray, labels: np.ndarray, sources: np.ndarray, shrink: float
+    features: np.ndarray, views: np.ndarray, labels: np.ndarray, sources: np.ndarray, shrink: float
 ) -> tuple[np.ndarray, np.ndarray]:
     """A linear discriminant in which each source of a class counts alike: kernel (length, classes), bias (classes,).
 
-    features: float (n, length). labels: int (n,). sources: str (n,). The mean of a class is that of the means of its
-    sources; the covariance is that inside the sources and that between the sources of a class, which is as much a
-    nuisance (after Hatch et al., Interspeech 2006), and `shrink` on the diagonal, in variances of a feature.
+    features: float (n, length) of films as they are. views: float (number, n, length), of augmented views of each.
+    labels: int (n,). sources: str (n,). The mean of a class is that of the means of its sources. The covariance is that
+    of films and views about the mean of their source and class, and that between the sources of a class, which is as
+    much a nuisance (after Hatch et al., Interspeech 2006), and `shrink` on the diagonal, in variances of a feature.
     The logits of each film add up to 0 over the classes.
     """
-    middle, deviation = features.mean(axis=0), features.std(axis=0) + 1e-6
-    scaled = (features - middle) / deviation
-    cells = [
-        [scaled[(labels == label) & (sources == source)] for source in np.unique(sources[labels == label])]
+    everything = np.concatenate([features[np.newaxis], views])
+    middle, deviation = everything.mean(axis=(0, 1)), everything.std(axis=(0, 1)) + 1e-6
+    everything = (everything - middle) / deviation
+    classes = [
+        [everything[:, (labels == label) & (sources == source)] for source in np.unique(sources[labels == label])]
         for label in np.unique(labels)
     ]
-    centres = [np.stack([cell.mean(axis=0) for cell in of_class]) for of_class in cells]
-    means = np.stack([of_class.mean(axis=0) for of_class in centres])
-    number = sum(len(of_class) for of_class in cells)
+    cells = sum(len(of_class) for of_class in classes)
     covariance = shrink * np.eye(features.shape[1])
-    for of_class, own, mean in zip(cells, centres, means, strict=True):
-        for cell, centre in zip(of_class, own, strict=True):
-            covariance += (
-                (cell - centre).T @ (cell - centre) / len(cell) + np.outer(centre - mean, centre - mean)
-            ) / number
+    means = []
+    for of_class in classes:
+        centres = np.stack([cell[0].mean(axis=0) for cell in of_class])
+        means.append(centres.mean(axis=0))
+        between = centres - means[-1]
+        covariance += between.T @ between / cells
+        for cell, centre in zip(of_class, centres, strict=True):
+            inside = (cell - centre).reshape(-1, len(centre))
+            covariance += inside.T @ inside / len(inside) / cells
+    means = np.stack(means)
     weights = np.linalg.solve(covariance, means.T)
     bias = -0.5 * (weights * means.T).sum(axis=0)
     weights, bias = weights - weights.mean(axis=1, keepdims=True), bias - bias.mean()
     kernel = weights / deviation[:, np.newaxis]
     return kernel, bias - middle @ kernel
+
+
+def _features_of_views(recipe: Recipe, network_file: Path, prepared: Path, films: list[Placed]) -> np.ndarray:
+    """What the last layer is given for films augmented as in training: float32 (VIEWS, films, length)."""
+    network = Network(network_file, recipe.size)
+    pack, rows = open_pack(prepared)
+    feed = Feed(recipe, films, pack, np.array([rows[p.film.file] for p in films]), open_lungs(prepared, len(pack)))
+    found = []
+    for start in range(0, VIEWS * len(films), _PIECE):
+        places = range(start, min(start + _PIECE, VIEWS * len(films)))
+        views = np.stack([feed.view(place % len(films), place, recipe.size) for place in places])
+        found.append(network.look(views[..., np.newaxis]).features)
+    return np.concatenate(found).reshape(VIEWS, len(films), -1)
 
 
 def _some_of_each_cell(films: list[Placed]) -> list[Placed]:

@@ -42,9 +42,9 @@ def test_fixed_copies_return_in_the_next_epoch(prepared):
     batches = feed(prepared, recipe)
     assert len(batches.order) == 2 * len(batches.rows)
     number, place = int(batches.order[3]), 3
-    before = batches._view(number, place, 32)
+    before = batches.view(number, place, 32)
     batches.start_epoch(1)
-    np.testing.assert_array_equal(batches._view(number, place, 32), before)
+    np.testing.assert_array_equal(batches.view(number, place, 32), before)
 
 
 def test_even_over_classes_then_by_root_of_sources():

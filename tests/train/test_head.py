@@ -20,7 +20,8 @@ def test_an_archive_that_goes_with_the_class_does_not_speak_for_it():
     features = np.concatenate([drawn(rng, *cell, number) for cell, number in counts.items()])
     labels = np.repeat([label for label, _ in counts], list(counts.values()))
     sources = np.repeat([f"archive {archive}" for _, archive in counts], list(counts.values()))
-    kernel, bias = discriminant(features, labels, sources, shrink=0.1)
+    views = features[np.newaxis] + rng.normal(0, [0, 0, 3], (2, *features.shape))
+    kernel, bias = discriminant(features, views, labels, sources, shrink=0.1)
     assert kernel.shape == (3, 2)
     assert abs(kernel[1, 1]) < 0.05 * kernel[0, 1]
     np.testing.assert_allclose(kernel.sum(axis=1), 0, atol=1e-9)

@@ -48,6 +48,7 @@ OTHERS = """## Others
 | a reading with its map, beside the bare network | `python -m benchmarks.reading` | `reading-lungcare.json` |
 | the page: first view, and from film to reading | `python -m benchmarks.page` | `page-lungcare.json` |
 | the decoder at its worst | `python -m benchmarks.costs` | `costs.json` |
+| the network on each device beside the processor | `python -m benchmarks.device` | [deploy/GPU.md](../deploy/GPU.md) |
 | training steps lost to reading and augmenting | `python -m benchmarks.feed` | `feed-thesis-cnn4.json` |
 """
 
@@ -129,11 +130,14 @@ def _measured(result: dict) -> str:
 def _serving(result: dict) -> str:
     cores, busy = result["machine"]["cores"], result["servers"]["reader"]["16"]
     used = busy["cores"] + busy["client_cores"]
-    what = "the processor bounds it" if used >= 0.85 * cores else "it waits for something else than the processor"
     return (
         f"With 16 clients the reader's server uses {busy['cores']} and the clients {busy['client_cores']} "
-        f"of {cores} cores: {what}."
+        f"of {cores} cores: {_bound(used, cores)}."
     )
+
+
+def _bound(used: float, cores: int) -> str:
+    return "the processor bounds it" if used >= 0.85 * cores else "it waits for something else than the processor"
 
 
 def _layers(result: dict) -> str:
@@ -168,11 +172,11 @@ def _start(result: dict) -> str:
 
 
 def _soak(result: dict) -> str:
-    drift = result["latency_drift"]
+    cores, used = result["machine"]["cores"], result["cores_used"]
     return (
-        f"{result['films_a_second']} films a second for {result['minutes']} minutes with {result['clients']} clients; "
-        f"the median of answers moved by {drift:+.1%}, and what memory there is belongs to TensorFlow, Gradio and the "
-        "networks, not to films."
+        f"{result['films_a_second']} films a second for {result['minutes']} minutes with {result['clients']} clients, "
+        f"for which the server uses {used} of {cores} cores: {_bound(used, cores)}. The median of answers moved by "
+        f"{result['latency_drift']:+.1%}."
     )
 
 

@@ -28,7 +28,7 @@ def _serving(figure: Figure, result: dict) -> None:
             places = [at + 0.27 * (number - 1) for at in range(len(own))]
             colour = (THEIRS, SHADE, OURS)[number]
             bars = axes.bar(places, [each[field] for each in own.values()], 0.25, color=colour, label=label)
-            axes.bar_label(bars, fmt="%.3g", fontsize=7)
+            axes.bar_label(bars, fmt="%.4g", fontsize=7)
             if field == "p50_ms":
                 axes.vlines(places, *zip(*[(each["p50_ms"], each["p99_ms"]) for each in own.values()], strict=True))
         axes.set_xticks(range(len(own)), [_clients(count) for count in own])
@@ -64,8 +64,9 @@ def _start(figure: Figure, result: dict) -> None:
 def _soak(figure: Figure, result: dict) -> None:
     left, right = figure.subplots(1, 2)
     minutes = [window["minute"] for window in result["windows"]]
-    left.plot(minutes, [window["memory_mb"] for window in result["windows"]], color=OURS)
-    left.set_ylim(bottom=0)
+    memories = [window["memory_mb"] for window in result["windows"]]
+    left.plot(minutes, memories, color=OURS)
+    left.set_ylim(0, 1.2 * max(memories))
     left.set_title("memory, MB", fontsize=9)
     for field, colour in (("p50_ms", OURS), ("p99_ms", THEIRS)):
         right.plot(minutes, [window[field] for window in result["windows"]], color=colour, label=field[:3])
@@ -89,7 +90,7 @@ def _overload(figure: Figure, result: dict) -> None:
 
 def _bars_across(axes: Axes, labels: Sequence[str], lengths: Sequence[float]) -> None:
     bars = axes.barh(labels, lengths, color=OURS, height=0.6)
-    axes.bar_label(bars, fmt=" %.3g", fontsize=8)
+    axes.bar_label(bars, fmt=" %.4g", fontsize=8)
     axes.invert_yaxis()
     axes.margins(x=0.15)
 

@@ -35,13 +35,14 @@ def main() -> None:
     with question.measuring("soak", options) as figures, tempfile.TemporaryDirectory() as folder:
         with serving.serving(serving.from_source(bundle.folder), Path(folder)) as server:
             load.steady(server.url, sent, CLIENTS, seconds / WINDOWS)
-            start = time.monotonic()
+            used, start = machine.processor_seconds(server.pid), time.monotonic()
             with _memories(server.pid, seconds / (6 * WINDOWS)) as memories:
                 done = load.steady(server.url, sent, CLIENTS, seconds)
+            cores = (machine.processor_seconds(server.pid) - used) / done.seconds
         windows = windows_of(done, memories, start)
         figures["model"], figures["minutes"], figures["clients"] = bundle.card.tag, round(seconds / 60, 1), CLIENTS
         figures["statuses"] = done.statuses
-        figures["films_a_second"] = round(done.throughput, 2)
+        figures["films_a_second"], figures["cores_used"] = round(done.throughput, 2), round(cores, 2)
         figures["windows"] = windows
         # The first window is left out: what is allocated once is allocated there.
         early, late = windows[1:4], windows[-3:]

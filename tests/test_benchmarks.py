@@ -51,6 +51,7 @@ RESULTS = {
         "films_a_second": 40.0,
         "minutes": 30,
         "clients": 4,
+        "cores_used": 1.7,
         "latency_drift": 0.01,
         "windows": [{"minute": number, **LATENCY, "memory_mb": 900.0} for number in range(20)],
         "targets": {"growth": ["at most", 0.03]},

@@ -132,6 +132,16 @@ def _likeness(options: argparse.Namespace) -> None:
     print(as_text(likeness(options.data, options.run, options.pool, options.model, options.films, options.record)))
 
 
+def _fidelity(options: argparse.Namespace) -> None:
+    from train.fidelity import as_text, fidelity
+    from train.recipe import read_recipe
+
+    recipe = read_recipe(options.network)
+    films = (options.unselected, options.each)
+    told = fidelity(options.data, options.run, options.model, options.pool, *films, recipe, options.record)
+    print(as_text(told))
+
+
 def _head(options: argparse.Namespace) -> None:
     from train.head import refit
 
@@ -254,6 +264,19 @@ def _parser() -> argparse.ArgumentParser:
     )
     likeness.add_argument("--record", type=Path, help="write the figures into this folder, such as docs/results")
     likeness.set_defaults(command=_likeness)
+
+    fidelity = commands.add_parser(
+        "fidelity", help="say how films are read that were drawn, and by what learned of them"
+    )
+    fidelity.add_argument("--data", type=Path, default=DATA, help="prepared films (default: %(default)s)")
+    fidelity.add_argument("--pool", type=Path, default=Path("examples"), help="default: %(default)s")
+    fidelity.add_argument("--model", default="lungcare", help="bundle that judges the films (default: %(default)s)")
+    fidelity.add_argument("--run", type=Path, default=Path("runs/synthesis"), help="default: %(default)s")
+    fidelity.add_argument("--unselected", type=int, default=64, help="films of each class to judge (default: 64)")
+    fidelity.add_argument("--each", type=int, default=400, help="films of each class to train on; 0: train none")
+    fidelity.add_argument("--network", default="drawn", help="recipe: a name in train/recipes or a .toml file")
+    fidelity.add_argument("--record", type=Path, help="write the figures into this folder, such as docs/results")
+    fidelity.set_defaults(command=_fidelity)
 
     head = commands.add_parser("head", help="make the last layer of a run's network anew, all sources alike")
     head.add_argument("--run", type=Path, required=True)

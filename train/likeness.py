@@ -12,18 +12,20 @@ from lungcare.conditions import CODES
 from lungcare.film import decode, network_input
 from lungcare.network import Network
 from train.appearance import SIDE, Appearance
-from train.examples import read_pool
+from train.examples import Pooled, read_pool
+from train.examples_page import LIKENESS, write_page
 from train.manifest import DataError
 from train.prepare import open_prepared
 from train.synthesize import SHOWN, aligned_films, draw
 
 log = logging.getLogger(__name__)
 
-RESULTS = "likeness.json"
 # Films are compared in pixels at this side: details and grain, which no two films share, do not count.
 PIXELS = 64
 # Films whose nearest neighbour is as near as that of the nearest hundredth of real films would be suspect.
 SUSPECT = 0.99
+# Mean difference in grey levels, 0 to 255, up to which a film counts as the same.
+SAME = 1
 
 
 def likeness(prepared: Path, run: Path, pool: Path, model: str, looked_at: int, record: Path | None) -> dict:
@@ -32,7 +34,8 @@ def likeness(prepared: Path, run: Path, pool: Path, model: str, looked_at: int, 
     Likeness is the correlation of aligned pixels, and the cosine of the network's features; 1 is a copy. Of real films,
     the likeness to the nearest film of another group counts. run: that of `python -m train synthesize`.
     looked_at: films of each class of which the network's features are compared; 0 compares pixels alone.
-    record: folder that takes likeness.json. Raises DataError where there is no pool or no such run.
+    record: folder that takes likeness.json; the page of the pool, README.md, is then written anew.
+    Raises DataError where there is no pool, no such run, or a film of the pool is not what its seed draws.
     """
     drawn = read_pool(pool)
     if not drawn:
@@ -48,6 +51,8 @@ def likeness(prepared: Path, run: Path, pool: Path, model: str, looked_at: int, 
         real, pixels = _learned_from(run, code)
         by_group = np.array([groups[file] for file in real])
         appearance = Appearance.load(run / f"{code}.npz")
+        for film in own:
+            _check_drawn(appearance, film, pool)
         shown = np.stack([_small(draw(appearance, code, film.seed, shapes=0)) for film in own])
         figures = {"pixels": compared(_normed(shown), _normed(pixels), by_group)}
         if network:
@@ -57,7 +62,8 @@ def likeness(prepared: Path, run: Path, pool: Path, model: str, looked_at: int, 
         told["classes"][code] = figures
         log.info("%s: %s", code, figures)
     if record:
-        (record / RESULTS).write_text(json.dumps(told, indent=1) + "\n")
+        (record / LIKENESS).write_text(json.dumps(told, indent=1) + "\n")
+        write_page(record, pool)
     return told
 
 
@@ -104,6 +110,15 @@ def _learned_from(run: Path, code: str) -> tuple[list[str], np.ndarray]:
     left, top, right, bottom = (round(share * SIDE) for share in SHOWN)
     with np.load(path) as kept:
         return kept["files"].tolist(), np.stack([_small(film[top:bottom, left:right]) for film in kept["films"]])
+
+
+def _check_drawn(appearance: Appearance, film: Pooled, pool: Path) -> None:
+    """What is compared in pixels is drawn anew: this says that it is the film in the pool. Raises DataError."""
+    anew, kept = draw(appearance, film.condition, film.seed), 255 * decode((pool / film.file).read_bytes()).pixels
+    if anew.shape != kept.shape or np.abs(anew - kept).mean() > SAME:
+        raise DataError(
+            f"{pool / film.file} is not what its seed draws. Make the pool anew: python -m train synthesize"
+        )
 
 
 def _small(film: np.ndarray) -> np.ndarray:

@@ -3,6 +3,7 @@
 import json
 import logging
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -79,7 +80,7 @@ def synthesize(prepared: Path, run: Path, model: str, out: Path, unselected: int
     for code in CODES:
         folder = run / "unselected" / code
         seeds = range(seed, seed + unselected)
-        _draw_missing(run, code, folder, seeds)
+        draw_missing(run, code, folder, seeds)
         contact_sheet([folder / f"{number:05d}.png" for number in seeds], run / f"{code}.png")
         judged[code] = judge(reader, code, folder, seeds)
         log.info("%s: %s", code, judged[code])
@@ -194,14 +195,23 @@ def _first_aligned(data: Path, files: list[str], points: dict, mean_points: np.n
     return found
 
 
-def _draw_missing(run: Path, code: str, folder: Path, seeds: range) -> None:
-    """Draw the films that are not there yet."""
+def draw_missing(run: Path, code: str, folder: Path, seeds: range) -> None:
+    """Draw the films of a class that are not in a folder yet. Raises DataError where the class was never learned."""
     folder.mkdir(parents=True, exist_ok=True)
     missing = [number for number in seeds if not (folder / f"{number:05d}.png").is_file()]
-    model = Appearance.load(run / f"{code}.npz") if missing else None
-    for number in missing:
-        Image.fromarray(draw(model, code, number)).save(folder / "unfinished.png", optimize=True)
-        (folder / "unfinished.png").replace(folder / f"{number:05d}.png")
+    if not missing:
+        return
+    if not (run / f"{code}.npz").is_file():
+        raise DataError(f"{run / f'{code}.npz'} is missing. Run `python -m train synthesize` first.")
+    model = Appearance.load(run / f"{code}.npz")
+
+    def one(number: int) -> None:
+        unfinished = folder / f"{number:05d}.unfinished"
+        Image.fromarray(draw(model, code, number)).save(unfinished, "PNG", optimize=True)
+        unfinished.replace(folder / f"{number:05d}.png")
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(one, missing))
 
 
 def _write_pool(pool: list[tuple[Pooled, Path]], out: Path) -> None:

@@ -9,7 +9,8 @@ from lungcare.conditions import CODES
 from lungcare.film import decode
 from train.appearance import SIDE, Appearance, Components, frame_of, learn
 from train.examples import read_pool
-from train.likeness import RESULTS, compared, likeness
+from train.examples_page import LIKENESS
+from train.likeness import compared, likeness
 from train.outlines import landmarks
 from train.synthesize import LONGEST, PER_CONDITION, aligned_films, draw
 
@@ -92,7 +93,7 @@ def test_the_pool_is_whole():
 
 
 def test_no_film_of_the_pool_is_nearer_to_a_training_film_than_those_of_other_patients():
-    recorded = ROOT / "docs" / "results" / RESULTS
+    recorded = ROOT / "docs" / "results" / LIKENESS
     run, prepared = ROOT / "runs" / "synthesis", ROOT / "runs" / "data"
     if not recorded.is_file() or not aligned_films(run, CODES[-1]).is_file() or not prepared.is_dir():
         pytest.skip(f"no training films in {run} to compare with: python -m train synthesize")

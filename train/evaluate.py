@@ -17,7 +17,7 @@ from train.inputs import network_inputs
 from train.look import Looked, look_at, looked
 from train.lungs import SEGMENTER
 from train.manifest import DataError
-from train.measure import part_figures
+from train.measure import Readings, part_figures
 from train.operate import choose_points, measure_points
 from train.other import choose_other
 from train.point import point
@@ -107,14 +107,22 @@ def opened(run: Path) -> tuple[Recipe, str]:
 
 def calibration(told: Looked, chosen: Calibration) -> dict:
     """How well the probabilities hold before and after calibration, over all films and for each source."""
-    after = told.readings(chosen)
-    sources = sorted({p.film.source for p in told.films})
-    by_source = {source: after.where(lambda p, source=source: p.film.source == source) for source in sources}
+    before, after = told.readings(), told.readings(chosen)
     return {
-        "before": reliability(told.softmax, told.labels),
+        "before": reliability(before.probabilities, before.labels),
         "after": reliability(after.probabilities, after.labels),
-        "by_source": {source: reliability(own.probabilities, own.labels) for source, own in by_source.items()},
+        "before_by_source": _reliability_by_source(before),
+        "by_source": _reliability_by_source(after),
     }
+
+
+def _reliability_by_source(readings: Readings) -> dict:
+    table = {}
+    for source in sorted({p.film.source for p in readings.films}):
+        own = readings.where(lambda p, source=source: p.film.source == source)
+        held = reliability(own.probabilities, own.labels)
+        table[source] = {name: held[name] for name in ("ece", "brier")}
+    return table
 
 
 def as_text(results: dict) -> str:

@@ -11,6 +11,7 @@ from lungcare.bundle import CARD, MODELS, Bundle, Calibration, Card
 from lungcare.conditions import CODES
 from lungcare.settings import Settings
 from lungcare.words import say
+from train.certainty import ACCURACY
 from train.operate import SENSITIVITY
 
 PAGE = "MODEL_CARD.md"
@@ -68,6 +69,7 @@ def model_card(card: Card, audits: list[dict]) -> str:
         trained=f"{training.get('epochs_done', 'not known')} epochs, begun {training.get('started', 'not known')}",
         data=_data(card),
         overall=_overall(card),
+        outside=_outside(card),
         inside=_figures(card.metrics.get("test", {}).get("inside", {})),
         by_source=_by_source(card),
         subgroups=_subgroups(own),
@@ -81,6 +83,7 @@ def model_card(card: Card, audits: list[dict]) -> str:
         chance=f"{1 / len(CODES):.2f}",
         audit=_audit(own, audits),
         failures=_failures(card),
+        reproduction=_reproduction(card),
         split=card.data.get("split", "not known"),
         commit=training.get("commit", "not known"),
     )
@@ -200,14 +203,26 @@ def _calibrated(card: Card) -> str:
 
 
 def _calibration(card: Card) -> str:
-    rows = []
+    rows, worse = [], []
     for part, title in PARTS.items():
-        told = card.metrics.get(part, {}).get("calibration", {})
-        for moment, held in [(moment, told[moment]) for moment in ("before", "after") if moment in told]:
-            rows.append([title, moment, f"{held['ece']:.3f}", f"{held['brier']:.3f}"])
-        for source, held in told.get("by_source", {}).items():
-            rows.append([f"{title}: {source}", "after", f"{held['ece']:.3f}", f"{held['brier']:.3f}"])
-    return _table(["films", "", "calibration error", "Brier score"], rows)
+        told = card.metrics.get(part, {}).get("calibration")
+        if not told:
+            continue
+        rows.append(_held(title, told.get("before"), told["after"]))
+        before = told.get("before_by_source", {})
+        rows += [_held(f"{title}: {source}", before.get(source), own) for source, own in told["by_source"].items()]
+        if told.get("before") and told["after"]["ece"] > told["before"]["ece"]:
+            worse.append(title)
+    table = _table(["films", "error before", "error after", "Brier score before", "Brier score after"], rows)
+    if not worse:
+        return table
+    return f"{table}\n\nThe calibration error is larger after it than before on: {', '.join(worse)}."
+
+
+def _held(title: str, before: dict | None, after: dict) -> list[str]:
+    """A row of the table of calibration."""
+    cells = [f"{held[name]:.3f}" if held else "not measured" for name in ("ece", "brier") for held in (before, after)]
+    return [title, *cells]
 
 
 def _points(card: Card) -> str:
@@ -346,6 +361,12 @@ def _audit(own: dict | None, audits: list[dict]) -> str:
 
 
 def _failures(card: Card) -> str:
+    lines = [*_misread(card), *_missed(card), *_unfounded(card)]
+    return "\n".join(lines) or "None among the kinds of films that were measured."
+
+
+def _misread(card: Card) -> list[str]:
+    """Kinds of films that are read wrongly more often than one time in three."""
     lines = []
     for part, title in PARTS.items():
         for name, cell in card.metrics.get(part, {}).get("by_source", {}).items():
@@ -356,7 +377,83 @@ def _failures(card: Card) -> str:
                     f"- {label} in `{source}` ({title}, {cell['films']} films): read as {label} in "
                     f"{cell['accuracy']['value']:.2f}, as {wrong} in {cell['read_as'][wrong]:.2f}."
                 )
-    return "\n".join(lines) or "None among the kinds of films that were measured."
+    return lines
+
+
+def _missed(card: Card) -> list[str]:
+    """Collections in which screening misses more films than it is meant to."""
+    lines = []
+    for part, title in PARTS.items():
+        for name, points in card.metrics.get(part, {}).get("operating_points", {}).get("inside", {}).items():
+            found = points["screening"]["sensitivity"]
+            if found["films"] >= ENOUGH and found["value"] < SENSITIVITY:
+                lines.append(
+                    f"- Screening, {name} ({title}, {found['films']} films with it): finds {figure(found)}, less than "
+                    f"the {SENSITIVITY:.2f} that it is meant to."
+                )
+    return lines
+
+
+def _unfounded(card: Card) -> list[str]:
+    """Where the reading claims more than it may: certain and wrong, or sure of films that show something else."""
+    lines = []
+    for part, title in PARTS.items():
+        certain = card.metrics.get(part, {}).get("certainty", {}).get("certain")
+        if certain and certain["value"] < ACCURACY:
+            lines.append(
+                f"- Films that it is certain of ({title}, {certain['films']} films): read rightly in "
+                f"{figure(certain)}, less than the {ACCURACY:.2f} that the rule was chosen for."
+            )
+    other = card.metrics.get("external", {}).get("other")
+    if other:
+        lines.append(
+            f"- Films with something else ({other['films']} films): read as normal in {other['read_as']['normal']:.2f}."
+        )
+    return lines
+
+
+def _outside(card: Card) -> str:
+    """What is not known of collections that were never trained on, and how often they were looked at."""
+    external = card.metrics.get("external", {})
+    named = {name.split("/", 1)[0] for name in external.get("by_source", {})}
+    missing = [code for code in CODES if code not in named]
+    lines = []
+    if missing:
+        lines.append(
+            f"Of {' and '.join(missing)} there are no films of collections that it never saw: how well it reads these "
+            "elsewhere is not known. The nearest to it are networks that were trained without one source and read its "
+            "films ([experiments](EXPERIMENTS.md))."
+        )
+    if external.get("looks"):
+        lines.append(
+            f"Films of collections never trained on were read {external['looks']} times, when versions of the model "
+            "were published; no choice was made by them."
+        )
+    return "\n\n".join(lines)
+
+
+def _reproduction(card: Card) -> str:
+    """The commands that made the model, and what they start from."""
+    blend, head, start = (card.training.get(step) for step in ("blend", "head", "start_from"))
+    run = "RUN"
+    commands = ["prepare --data FILMS", "segment", "gate", f"fit --network RECIPE.toml --run {run}"]
+    if blend:
+        commands.append(f"blend --run {run} --start START --share {blend['share']:g} --out BLENDED")
+        run = "BLENDED"
+    if head:
+        commands.append(f"head --run {run} --out HEADED")
+        run = "HEADED"
+    commands += [f"evaluate --run {run}", f"audit --run {run} --name {card.name}"]
+    commands.append(f"publish --run {run} --name {card.name}")
+    lines = ["```sh", *(f"python -m train {command}" for command in commands), "```", ""]
+    lines.append(f"RECIPE.toml holds the fields of `training` in `models/{card.name}/{CARD}`.")
+    if start:
+        lines.append(
+            f"`start_from`, `{start}`, is the network of an earlier version: `git log models/{card.name}` has them all."
+        )
+    if blend:
+        lines.append(f"START is `{blend['with']}`.")
+    return "\n".join(lines)
 
 
 def draw(card: Card, audits: list[dict], folder: Path) -> None:

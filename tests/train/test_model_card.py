@@ -30,15 +30,23 @@ def measured(reader):
         "auc": {"pneumonia": figure(0.987)},
         "by_source": {"normal/a": cell(0.912, normal=0.912), "pneumonia/b": cell(0.412, pneumonia=0.412, normal=0.588)},
         "inside": {"pneumonia in b": figure(0.765)},
-        "calibration": {"before": held, "after": held | {"ece": 0.0076}, "by_source": {"a": held}},
-        "operating_points": {"pneumonia": {"screening": reached, "balanced": reached}, "inside": {}},
-        "certainty": {"coverage": figure(0.754), "certain": figure(0.967), "curve": [{"coverage": 1, "accuracy": 0.8}]},
+        "calibration": {
+            "before": held,
+            "after": held | {"ece": 0.0776},
+            "before_by_source": {"a": {"ece": 0.4567, "brier": 0.5678}},
+            "by_source": {"a": held},
+        },
+        "operating_points": {
+            "pneumonia": {"screening": reached, "balanced": reached},
+            "inside": {"pneumonia in b": {"screening": reached | {"sensitivity": figure(0.533)}, "balanced": reached}},
+        },
+        "certainty": {"coverage": figure(0.754), "certain": figure(0.946), "curve": [{"coverage": 1, "accuracy": 0.8}]},
         "influence": {"pointing": figure(0.287), "random": figure(0.037), "in_lungs": figure(0.634)},
     }
     others = {"films": 40, "read_as": dict.fromkeys(CODES, 0.25), "abnormal": figure(0.543), "uncertain": figure(0.321)}
     metrics = {
         "test": part,
-        "external": {"by_source": part["by_source"], "other": others},
+        "external": {"by_source": part["by_source"], "other": others, "looks": 7},
         "other": {"auc": {"energy": figure(0.655)}, "supported": False},
     }
     return reader.bundle.card.model_copy(update={"metrics": metrics})
@@ -60,14 +68,56 @@ def audit_of(card, name: str = "phantom") -> dict:
 
 def test_every_figure_of_a_card_and_its_audit_is_said(measured):
     page = model_card(measured, [audit_of(measured)])
-    for value in (0.876, 0.987, 0.912, 0.765, 0.931, 0.721, 0.754, 0.967, 0.287, 0.037, 0.634, 0.543, 0.321, 0.655):
+    for value in (0.876, 0.987, 0.912, 0.765, 0.931, 0.721, 0.754, 0.946, 0.287, 0.037, 0.634, 0.543, 0.321, 0.655):
         assert f"{value:.3f} ({value - 0.011:.3f} to {value + 0.013:.3f})" in page, value
-    for text in ("0.008", "0.345 (", "0.12 |", "0.812 | 0.067", "0.951 (", "0.888 (", "frame alone 0.532"):
+    for text in (
+        "test part: a | 0.457 | 0.012 | 0.568 | 0.234 |",
+        "0.345 (",
+        "0.12 |",
+        "0.812 | 0.067",
+        "0.951 (",
+        "0.888 (",
+        "frame alone 0.532",
+    ):
         assert text in page, text
     assert "None carries a rule" in page
     assert "- pneumonia in `b` (test part, 50 films): read as pneumonia in 0.41, as normal in 0.59." in page
     assert "$" not in page
     assert NOT_MEASURED not in page
+
+
+def test_what_a_doctor_has_to_know_is_said(measured):
+    page = model_card(measured, [])
+    assert "larger after it than before on: test part." in page
+    assert "Of tuberculosis and pneumothorax there are no films of collections that it never saw" in page
+    assert "were read 7 times" in page
+    failures = page[page.index("## Known failures") : page.index("## How to reproduce")]
+    assert (
+        "- Screening, pneumonia in b (test part, 50 films with it): finds 0.533 (0.522 to 0.546), less than" in failures
+    )
+    assert (
+        "- Films that it is certain of (test part, 50 films): read rightly in 0.946 (0.935 to 0.959), less" in failures
+    )
+    assert "- Films with something else (40 films): read as normal in 0.25." in failures
+
+
+def test_the_commands_that_made_it_are_all_said(measured):
+    assert "blend" not in model_card(measured, [])
+    training = {
+        "start_from": "runs/start.keras",
+        "blend": {"with": "runs/other.keras", "share": 0.15},
+        "head": {"films": 3},
+    }
+    page = model_card(measured.model_copy(update={"training": training}), [])
+    for line in (
+        "python -m train blend --run RUN --start START --share 0.15 --out BLENDED",
+        "python -m train head --run BLENDED --out HEADED",
+        "python -m train evaluate --run HEADED",
+        "python -m train publish --run HEADED --name phantom",
+        "`start_from`, `runs/start.keras`, is the network of an earlier version",
+        "START is `runs/other.keras`.",
+    ):
+        assert line in page, line
 
 
 def test_what_was_not_measured_is_said_to_be_so(reader):

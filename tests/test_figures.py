@@ -7,9 +7,11 @@ from html import unescape
 import pytest
 
 from lungcare import screens
-from lungcare.bundle import MODELS, Bundle
+from lungcare.bundle import MODELS, Bundle, Card
 from lungcare.settings import Settings
 from tests.conftest import ROOT
+from train.document import BEGIN, END
+from train.model_card import model_card, read_audits
 
 # 95 % intervals; screening's sensitivity and the WHO's target; a quarter is chance.
 SAID_BY_NATURE = {"95", "0.90", "0.70", "0.25"}
@@ -60,6 +62,50 @@ def test_figures_of_the_page(known, name):
     found = figures(unescape(text).replace("\xa0", " "))
     assert found
     assert not found - known
+
+
+# Where every figure of a card and of its audits is changed to this one, nothing else may be said.
+ANYTHING = 0.4321
+SAID_OF_IT = {"0.43", "0.432", "0.4321", "43", "43.2", "57"}
+
+
+def with_one_figure(value: object) -> object:
+    """A table of JSON with every share replaced by the same one; counts and words stay."""
+    if isinstance(value, dict):
+        return {name: with_one_figure(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [with_one_figure(each) for each in value]
+    return ANYTHING if isinstance(value, float) else value
+
+
+@pytest.fixture(params=sorted(path.parent.name for path in MODELS.glob("*/card.json")))
+def changed(request) -> Card:
+    """A published card of which every figure is another one."""
+    card = Bundle(MODELS / request.param).card
+    told = card.model_dump()
+    parts = ("calibration", "decisions", "lungs", "training", "metrics")
+    return Card.model_validate(told | {part: with_one_figure(told[part]) for part in parts})
+
+
+def test_no_figure_of_the_page_stands_in_the_code(changed):
+    shown = screens.page(changed, [], Settings()) + screens.model_page(changed)
+    text = re.sub(r"<(style|script|pre).*?</\1>|<[^>]*>", " ", shown, flags=re.DOTALL)
+    found = figures(unescape(text).replace("\xa0", " "))
+    assert found & SAID_OF_IT
+    assert not found - SAID_OF_IT - SAID_BY_NATURE
+
+
+def test_no_figure_of_the_model_card_stands_in_the_code(changed):
+    audits = [with_one_figure(audit) for audit in read_audits(ROOT / "docs" / "results")]
+    found = figures(without_code(model_card(changed, audits)))
+    assert found & SAID_OF_IT
+    assert not found - SAID_OF_IT - SAID_BY_NATURE - {"0.00", "0.96"}
+
+
+def test_the_readme_says_no_figure_beside_those_of_the_cards():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    beside = re.sub(f"{BEGIN}.*?{END}", "", text, flags=re.DOTALL)
+    assert not figures(without_code(beside))
 
 
 def test_a_figure_that_was_typed_is_found(known):

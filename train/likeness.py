@@ -2,6 +2,8 @@
 
 import json
 import logging
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -51,9 +53,8 @@ def likeness(prepared: Path, run: Path, pool: Path, model: str, looked_at: int, 
         real, pixels = _learned_from(run, code)
         by_group = np.array([groups[file] for file in real])
         appearance = Appearance.load(run / f"{code}.npz")
-        for film in own:
-            _check_drawn(appearance, film, pool)
-        shown = np.stack([_small(draw(appearance, code, film.seed, shapes=0)) for film in own])
+        with ThreadPoolExecutor(2) as threads:
+            shown = np.stack(list(threads.map(partial(aligned_in_pool, appearance, pool), own)))
         figures = {"pixels": compared(_normed(shown), _normed(pixels), by_group)}
         if network:
             of_pool = _features(network, [pool / film.file for film in own])
@@ -112,13 +113,14 @@ def _learned_from(run: Path, code: str) -> tuple[list[str], np.ndarray]:
         return kept["files"].tolist(), np.stack([_small(film[top:bottom, left:right]) for film in kept["films"]])
 
 
-def _check_drawn(appearance: Appearance, film: Pooled, pool: Path) -> None:
-    """What is compared in pixels is drawn anew: this says that it is the film in the pool. Raises DataError."""
+def aligned_in_pool(appearance: Appearance, pool: Path, film: Pooled) -> np.ndarray:
+    """A film of the pool on the mean outlines, small. Raises DataError where its seed draws another one."""
     anew, kept = draw(appearance, film.condition, film.seed), 255 * decode((pool / film.file).read_bytes()).pixels
     if anew.shape != kept.shape or np.abs(anew - kept).mean() > SAME:
         raise DataError(
             f"{pool / film.file} is not what its seed draws. Make the pool anew: python -m train synthesize"
         )
+    return _small(draw(appearance, film.condition, film.seed, shapes=0))
 
 
 def _small(film: np.ndarray) -> np.ndarray:

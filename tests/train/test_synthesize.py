@@ -4,13 +4,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from lungcare.conditions import CODES
 from lungcare.film import decode
 from train.appearance import SIDE, Appearance, Components, frame_of, learn
-from train.examples import read_pool
+from train.examples import Pooled, read_pool
 from train.examples_page import LIKENESS
-from train.likeness import compared, likeness
+from train.likeness import PIXELS, aligned_in_pool, compared, likeness
+from train.manifest import DataError
 from train.outlines import landmarks
 from train.synthesize import LONGEST, PER_CONDITION, aligned_films, draw
 
@@ -79,6 +81,13 @@ def test_a_copy_is_suspect():
     # Films of one patient are no measure of how near those of different patients are.
     twins = np.concatenate([real, real[:1]])
     assert compared(fresh, twins, np.append(groups, "0"))["real_99"] < 0.99
+
+
+def test_a_film_of_the_pool_that_its_seed_does_not_draw_is_found(model, tmp_path):
+    Image.fromarray(draw(model, "normal", 3)).save(tmp_path / "film.png")
+    assert aligned_in_pool(model, tmp_path, Pooled("film.png", "normal", 3)).shape == (PIXELS**2,)
+    with pytest.raises(DataError, match="is not what its seed draws"):
+        aligned_in_pool(model, tmp_path, Pooled("film.png", "normal", 4))
 
 
 def test_the_pool_is_whole():

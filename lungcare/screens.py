@@ -470,11 +470,11 @@ def _zoom() -> str:
 
 def _templates(settings: Settings) -> str:
     """What page.js says by itself: it has no words of its own."""
-    megabytes = f"{settings.max_bytes / 1e6:g}"
-    too_large = refusal({language: _too_large(language, megabytes) for language in LANGUAGES})
+    unsent = (FilmError("file_too_large", megabytes=f"{settings.max_bytes / 1e6:g}"), FilmError("unreadable_file"))
+    refusals = {error.code: {language: _refusal(error, language) for language in LANGUAGES} for error in unsent}
     texts = {
-        "too-large": too_large,
-        "too-large-cells": cells({language: _too_large(language, megabytes) for language in LANGUAGES}),
+        **{code: refusal(answers) for code, answers in refusals.items()},
+        **{f"{code}-cells": cells(answers) for code, answers in refusals.items()},
         **{code: _unanswered(code) for code in ("offline", *UNANSWERED)},
         "reading": both("examine.reading"),
         "progress": both("several.progress", done="[done]", total="[total]"),
@@ -495,8 +495,8 @@ def _unanswered(code: str) -> str:
     )
 
 
-def _too_large(language: str, megabytes: str) -> Refusal:
-    error = FilmError("file_too_large", megabytes=megabytes)
+def _refusal(error: FilmError, language: str) -> Refusal:
+    """The refusal of a file that the browser does not even send."""
     return Refusal(
         code=error.code,
         message=say(f"refusal.{error.code}.message", language, **error.values),

@@ -58,6 +58,7 @@ function go(name) {
 
 function arrive() {
   if (place() === "lc-content") return;
+  if (zoom.open) zoom.close();
   const screen = show(place());
   if (screen === screens.several && table.done < table.films.length && table.turn !== turn) goOn();
   window.scrollTo(0, 0);
@@ -89,7 +90,17 @@ async function call(name, film, values = {}) {
   return answer.json();
 }
 
-const tooLarge = (film) => film.file && film.file.size > Number(root.dataset.maxBytes);
+// Why a film need not be sent, as the code of a refusal; null where nothing speaks against it.
+async function unfit(film) {
+  if (!film.file) return null;
+  if (film.file.size > Number(root.dataset.maxBytes)) return "file_too_large";
+  try {
+    await film.file.slice(0, 1).arrayBuffer(); // a folder, or a file that is gone by now, cannot be read
+    return null;
+  } catch {
+    return "unreadable_file";
+  }
+}
 
 function working(is) {
   at(".lc-working").hidden = !is;
@@ -105,7 +116,8 @@ async function readOne(film) {
   let answer = null;
   let fault = null;
   try {
-    answer = tooLarge(film) ? { html: say("too-large"), spoken: "" } : await call("read", film);
+    const code = await unfit(film);
+    answer = code ? { html: say(code), spoken: "" } : await call("read", film);
   } catch (error) {
     fault = error;
   }
@@ -170,9 +182,9 @@ async function goOn() {
       mineTable.next = number + 1;
       const film = { file: mineTable.films[number] };
       try {
-        const answer = tooLarge(film)
-          ? { cells: say("too-large-cells"), row: ["refused", "file_too_large", ...Array(root.dataset.columns.split(",").length - 3).fill("")] }
-          : await call("row", film);
+        const code = await unfit(film);
+        const rest = Array(root.dataset.columns.split(",").length - 3).fill("");
+        const answer = code ? { cells: say(`${code}-cells`), row: ["refused", code, ...rest] } : await call("row", film);
         if (mine !== turn) return;
         enter(number, answer);
       } catch (error) {

@@ -130,6 +130,36 @@ def test_a_file_that_is_too_large_is_refused_before_it_is_sent(open_page, tmp_pa
     assert page.wait_for_selector(".lc-alert").get_attribute("data-code") == "file_too_large"
 
 
+def test_a_folder_or_a_file_that_is_gone_is_refused_as_such(open_page, film):
+    page = open_page("examine")
+    page.evaluate(
+        "() => { Blob.prototype.arrayBuffer = () => Promise.reject(new DOMException('', 'NotReadableError')); }"
+    )
+    choose(page, film())
+    assert page.wait_for_selector(".lc-alert").get_attribute("data-code") == "unreadable_file"
+    choose(page, film(), film("normal", 1, "b.png"))
+    page.wait_for_selector("[data-do=csv]:enabled")
+    assert page.locator("[data-screen=several] td[colspan]").count() == 2
+    rows = list(csv.reader(io.StringIO(saved(page, "csv")[1].decode("utf-8-sig"))))
+    assert [row[1:3] for row in rows[1:]] == [["refused", "unreadable_file"]] * 2
+    assert {len(row) for row in rows} == {len(COLUMNS)}
+
+
+def test_work_is_seen_and_told_while_a_film_is_read(open_page, film):
+    page = open_page("examine")
+    held = []
+    page.route("**/component_server/", lambda route: held.append(route))
+    choose(page, film())
+    page.get_by_role("progressbar", name="Reading the film").wait_for()
+    assert "Reading the film" in page.inner_text("#lc-heard")
+    while not held:
+        page.wait_for_timeout(50)
+    assert page.locator(".lc-reading").count() == 0
+    held[0].continue_()
+    assert shown(page)
+    assert page.locator(".lc-working").get_attribute("hidden") is not None
+
+
 def test_several_films_give_a_table_and_a_csv(open_page, reader, film, tmp_path):
     bad = tmp_path / "=bad.png"
     bad.write_text("no film")
@@ -260,8 +290,11 @@ def test_back_and_forward_go_from_screen_to_screen(open_page, film):
     page.get_by_role("link", name="Examine a film").click()
     choose(page, film())
     shown(page)
+    page.click("[data-do=zoom]")
+    page.wait_for_selector("dialog[open]")
     page.go_back()
     page.wait_for_selector("[data-screen=examine]", state="visible")
+    assert page.locator("dialog[open]").count() == 0
     assert not page.locator(".lc-reading").is_visible()
     page.go_forward()
     page.wait_for_selector(".lc-reading", state="visible")
@@ -282,13 +315,13 @@ def test_the_enlarged_film_is_zoomed_by_the_wheel_and_moved_by_the_mouse(open_pa
     page.wait_for_function("before => document.querySelector('.lc-zoom-film img').clientWidth > 2 * before", arg=before)
     was = stage.evaluate("stage => [stage.scrollLeft, stage.scrollTop]")
     page.mouse.down()
-    page.mouse.move(440, 370, steps=4)
+    page.mouse.move(560, 430, steps=4)
     page.mouse.up()
     assert stage.evaluate("stage => [stage.scrollLeft, stage.scrollTop]") == pytest.approx(
-        [was[0] + 60, was[1] + 30], abs=2
+        [was[0] - 60, was[1] - 30], abs=2
     )
     page.mouse.move(300, 300)
-    assert stage.evaluate("stage => stage.scrollLeft") == pytest.approx(was[0] + 60, abs=2)
+    assert stage.evaluate("stage => stage.scrollLeft") == pytest.approx(was[0] - 60, abs=2)
 
 
 def test_the_finding_stands_before_the_film_on_a_phone_and_beside_it_on_a_desk(open_page, film):

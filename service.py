@@ -67,6 +67,7 @@ class LungCare:
         import gradio_app
         from lungcare.reader import Reader
 
+        log.configure_server()
         self.reader = Reader(Bundle(self.model.path), settings)
         self.verdict = selfcheck(self.reader)
         logger.log(logging.ERROR if self.verdict.stage else logging.INFO, "Self-check: %s", self.verdict.sentence())

@@ -30,9 +30,19 @@ class JsonFormatter(logging.Formatter):
 
 def configure() -> None:
     """Write what LungCare logs in this process to standard output."""
+    _write("lungcare")
+    logging.getLogger("lungcare").setLevel(logging.INFO)
+
+
+def configure_server() -> None:
+    """Write what BentoML, uvicorn and all others log in this process in the same way; their own levels stay."""
+    for name in (None, "bentoml", "uvicorn.error"):
+        _write(name)
+
+
+def _write(name: str | None) -> None:
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(JsonFormatter())
-    ours = logging.getLogger("lungcare")
-    ours.handlers = [handler]
-    ours.setLevel(logging.INFO)
-    ours.propagate = False
+    logger = logging.getLogger(name)
+    logger.handlers = [handler]
+    logger.propagate = False

@@ -198,3 +198,8 @@ def test_each_film_has_a_line_in_the_log(server):
     ]
     assert len({line["request_id"] for line in batch}) == 1
     assert len(sent("page", lambda: server.call_page("read", film))) == 1
+
+
+def test_the_log_of_the_server_itself_has_the_same_form(server):
+    (line,) = [line for line in server.log.read_text().splitlines() if "Service lungcare initialized" in line]
+    assert json.loads(line)["logger"].startswith("bentoml")

@@ -59,7 +59,7 @@ def _locked(lock: Path) -> dict[str, str]:
 
 
 def _licence(name: str) -> str:
-    """The licence that a package states: as an expression, in its classifiers, or in a line."""
+    """The licence that a package states: as an expression, in its classifiers, or in a line; else where its text is."""
     try:
         told = metadata.metadata(name)
     except metadata.PackageNotFoundError:
@@ -68,7 +68,9 @@ def _licence(name: str) -> str:
         return told["License-Expression"]
     marks = [mark.rpartition(" :: ")[2] for mark in told.get_all("Classifier", ()) if mark.startswith("License")]
     lines = (told.get("License") or "").strip().splitlines()
-    return ", ".join(mark for mark in marks if mark != "OSI Approved") or (lines[0][:60] if lines else _NOT_STATED)
+    stated = ", ".join(mark for mark in marks if mark != "OSI Approved") or (lines[0][:60] if lines else "")
+    text = f"in its file {told['License-File']}" if "License-File" in told else _NOT_STATED
+    return stated or text
 
 
 def _name(name: str) -> str:

@@ -96,7 +96,8 @@ def _rehearsed(archive: Path, films: list[Path], python: str, bundle: str | None
         answers = [_answer(f"http://127.0.0.1:{port}", film) for film in films]
         written = _writable(tree, venv)
     finally:
-        os.killpg(process.pid, signal.SIGTERM)
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGTERM)
         process.wait(60)
     model = answers[0]["model"]
     return {

@@ -110,7 +110,8 @@ def tried(results: Path) -> str:
 
 def _head(told: dict) -> str:
     """What is said of a last layer that `python -m train head` made anew."""
-    return "; last layer made anew, all sources alike" if told.get("head") else ""
+    head = told.get("head")
+    return f"; last layer made anew by {100 * head['share']:.0f} %, shrinkage {head['shrink']:g}" if head else ""
 
 
 def _trained_on(told: dict) -> str:

@@ -32,6 +32,10 @@
     try { localStorage.setItem(key, language); } catch { /* not remembered where nothing may be kept */ }
     apply();
   });
+  // Gradio writes the browser's language here, late.
+  new MutationObserver(() => {
+    if (document.documentElement.lang !== language) document.documentElement.lang = language;
+  }).observe(document.documentElement, { attributeFilter: ["lang"] });
   document.addEventListener("DOMContentLoaded", apply);
   apply();
   window.lungcare = { label, language: () => language };

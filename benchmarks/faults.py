@@ -40,7 +40,7 @@ for place in "$1" "$2"; do mount --bind "$place" "$place"; mount -o remount,bind
 shift 2
 exec "$@"
 """
-FULL = 'mount -t tmpfs -o size=64k none "$0"; exec "$@"'
+FULL = 'mount -t tmpfs -o size=32k none "$0"; exec "$@"'
 READ_ONLY = 'mount -t tmpfs -o ro none "$0"; exec "$@"'
 BODY_SECONDS = 10
 PATIENCE_SECONDS = 300

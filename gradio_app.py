@@ -224,7 +224,7 @@ class Page:
         """The answer; or, where something of ours went wrong, what `failed` makes of that, and the cause in the log."""
         try:
             return answer()
-        except Exception:
+        except Exception:  # whatever it is: the cause into the log, a sentence and no stack trace to the visitor
             open_trace = trace.current()
             request_id = open_trace.request_id if open_trace else uuid4().hex[:16]
             logger.exception("Request %s failed", request_id)

@@ -154,20 +154,15 @@ def _layers(result: dict) -> str:
 
 def _batch(result: dict) -> str:
     used, cores = result["turns"]["all"]["cores_used"], result["cores"]
-    why = (
-        "the one thread that calls the network and writes the rows leaves cores idle"
-        if used < 0.9 * cores
-        else "all are busy, and lose to handing work between threads and to the memory that they share"
-    )
-    return f"On all cores it keeps {used} of {cores} busy: {why} ({result['films_are']} films)."
+    return f"On all cores it keeps {used} of {cores} busy: {_bound(used, cores)} ({result['films_are']} films)."
 
 
 def _start(result: dict) -> str:
     warm = result["starts"]["warm"]
     rest = warm["ready_seconds"] - warm["imports_seconds"]
     return (
-        f"The imports bound it; the other {rest:.1f} s of a warm start are BentoML's own two processes, loading and "
-        "compiling three networks, and reading the examples to check them."
+        f"Beside the imports a warm start takes {rest:.1f} s, in which BentoML starts its processes, three networks "
+        "are loaded and compiled, and the examples are read to check them."
     )
 
 

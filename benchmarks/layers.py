@@ -8,7 +8,6 @@ reading are those of its trace. Writes docs/results/bench/layers.json.
 import itertools
 import statistics
 import tempfile
-import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -19,6 +18,7 @@ import openvino
 import tensorflow as tf
 
 from benchmarks import load, question
+from benchmarks.reading import seconds_of
 from lungcare.bundle import open_bundle
 from lungcare.reader import Reader
 from lungcare.reading import Reading
@@ -56,7 +56,7 @@ def main() -> None:
                 }
                 # Which one follows which changes, so that none always finds the caches that the same one left.
                 for name in (*LAYERS[number % len(LAYERS) :], *LAYERS[: number % len(LAYERS)]):
-                    taken[name].append(_seconds(calls[name]))
+                    taken[name].append(seconds_of(calls[name]))
             client.close()
         medians = {name: statistics.median(seconds) for name, seconds in taken.items()}
         figures["model"], figures["rounds"] = reader.tag, rounds
@@ -88,12 +88,6 @@ def _traced(reader: Reader, film: bytes, stages: Counter) -> None:
     with tracing("benchmark") as trace:
         reader.read(film)
     stages.update(trace.seconds)
-
-
-def _seconds(call: Callable[[], object]) -> float:
-    start = time.perf_counter()
-    call()
-    return time.perf_counter() - start
 
 
 if __name__ == "__main__":

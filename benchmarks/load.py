@@ -6,17 +6,20 @@ import statistics
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 from urllib.parse import urlsplit
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 PATIENCE_SECONDS = 120
 NO_ANSWER = 0
 _BOUNDARY = "film"
+
+Seen = TypeVar("Seen")
 
 
 @dataclass(frozen=True)
@@ -137,19 +140,19 @@ def arriving(url: str, sent: Sequence[bytes], rate: float, seconds: float, most:
 
 
 @contextmanager
-def asking(url: str, every: float) -> Iterator[list[Answer]]:
-    """Ask an address again and again while the block lasts, over a new connection each time; gives the answers."""
-    answers: list[Answer] = []
+def repeatedly(look: Callable[[], Seen], every: float) -> Iterator[list[Seen]]:
+    """Look again and again, every so many seconds, while the block lasts; gives what was seen."""
+    seen: list[Seen] = []
     is_over = threading.Event()
 
     def go_on() -> None:
         while not is_over.wait(every):
-            answers.append(ask(url))
+            seen.append(look())
 
     thread = threading.Thread(target=go_on)
     thread.start()
     try:
-        yield answers
+        yield seen
     finally:
         is_over.set()
         thread.join()

@@ -42,7 +42,7 @@ def main() -> None:
             load.steady(server.url, films, CLIENTS, seconds / 4)
             capacity = load.steady(server.url, films, CLIENTS, seconds / 2).throughput
             before = load.milliseconds(load.steady(server.url, films, 1, seconds / 4).read)
-            with load.asking(f"{server.url}/livez", every=0.25) as lives:
+            with load.repeatedly(lambda: load.ask(f"{server.url}/livez"), every=0.25) as lives:
                 done = load.arriving(server.url, films, TIMES * capacity, seconds)
             ended = max(answer.at for answer in done.answers)
             recovered = _recovered(server.url, films[0], AS_BEFORE * before["p50_ms"] / 1000) - ended

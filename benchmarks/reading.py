@@ -67,9 +67,9 @@ def beside(reader: Reader, network: Network, films: list[bytes]) -> dict:
         if not isinstance(reader.read(data), Reading):
             continue
         square = network_input(decode(data), network.size)[np.newaxis]
-        seconds["bare"].append(_seconds(lambda square=square: network(square)))
-        seconds["whole"].append(_seconds(lambda data=data: reader.read(data)))
-        seconds["with_map"].append(_seconds(lambda data=data: reader.read_with_map(data)))
+        seconds["bare"].append(seconds_of(lambda square=square: network(square)))
+        seconds["whole"].append(seconds_of(lambda data=data: reader.read(data)))
+        seconds["with_map"].append(seconds_of(lambda data=data: reader.read_with_map(data)))
     medians = {name: statistics.median(each) for name, each in seconds.items()}
     return {
         "read": len(seconds["bare"]),
@@ -79,7 +79,8 @@ def beside(reader: Reader, network: Network, films: list[bytes]) -> dict:
     }
 
 
-def _seconds(call: Callable[[], object]) -> float:
+def seconds_of(call: Callable[[], object]) -> float:
+    """How long a call takes."""
     start = time.perf_counter()
     call()
     return time.perf_counter() - start

@@ -7,10 +7,7 @@ docs/results/bench/soak.json.
 
 import statistics
 import tempfile
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from benchmarks import load, machine, question
@@ -36,7 +33,8 @@ def main() -> None:
         with serving.serving(serving.from_source(bundle.folder), Path(folder)) as server:
             load.steady(server.url, sent, CLIENTS, seconds / WINDOWS)
             used, start = machine.processor_seconds(server.pid), time.monotonic()
-            with _memories(server.pid, seconds / (6 * WINDOWS)) as memories:
+            remember = lambda: (time.monotonic(), machine.memory(server.pid))  # noqa: E731
+            with load.repeatedly(remember, every=seconds / (6 * WINDOWS)) as memories:
                 done = load.steady(server.url, sent, CLIENTS, seconds)
             cores = (machine.processor_seconds(server.pid) - used) / done.seconds
         windows = windows_of(done, memories, start)
@@ -53,25 +51,6 @@ def main() -> None:
             "errors": sum(answer.status not in EXPECTED for answer in done.answers),
         }
         figures["latency_drift"] = change(early, late, "p50_ms")
-
-
-@contextmanager
-def _memories(pid: int, every: float) -> Iterator[list[tuple[float, float]]]:
-    """When, monotonic, and the megabytes that a server's processes held then, while the block lasts."""
-    taken: list[tuple[float, float]] = []
-    is_over = threading.Event()
-
-    def take() -> None:
-        while not is_over.wait(every):
-            taken.append((time.monotonic(), machine.memory(pid)))
-
-    thread = threading.Thread(target=take)
-    thread.start()
-    try:
-        yield taken
-    finally:
-        is_over.set()
-        thread.join()
 
 
 def windows_of(done: load.Load, memories: list[tuple[float, float]], start: float) -> list[dict]:

@@ -23,7 +23,7 @@ from train.inputs import network_inputs
 from train.look import Looked, look_at, looked
 from train.lungs import SEGMENTER, lungs_on
 from train.manifest import DataError, Film
-from train.measure import Readings, accuracy, auc_against_normal, balanced_accuracy, with_interval
+from train.measure import Readings, accuracy, as_interval, auc_against_normal, balanced_accuracy, with_interval
 from train.model_card import write_model_card
 from train.prepare import open_prepared
 from train.split import Placed
@@ -249,12 +249,12 @@ def as_text(result: dict) -> str:
     lines = [f"{result['films']} films"]
     for name, told in result["changes"].items():
         figure = told["balanced_accuracy"]
-        lines.append(f"{name:<20}{figure['value']:.3f} ({figure['low']:.3f} to {figure['high']:.3f})")
+        lines.append(f"{name:<20}{as_interval(figure)}")
     for name, told in result["source_guessed"].items():
         if told:
             lines.append(f"source guessed, {name:<16}{told['balanced_accuracy']:.3f}, by chance {told['chance']:.3f}")
     for name, figure in (result["frames"] or {}).items():
-        lines.append(f"shenzhen, {name:<16}AUC {figure['value']:.3f} ({figure['low']:.3f} to {figure['high']:.3f})")
+        lines.append(f"shenzhen, {name:<16}AUC {as_interval(figure)}")
     return "\n".join(lines)
 
 

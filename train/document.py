@@ -5,11 +5,12 @@ import re
 from pathlib import Path
 
 from lungcare.bundle import Bundle, Card
+from train.measure import as_interval
 
 EXPERIMENTS = """# Experiments
 
-Written by `python -m train compare RUN…` and `python -m train leave-out SOURCE…` from `docs/results/*.json`; 95 %
-intervals by bootstrap over groups.
+Written by `python -m train compare RUN…` and `python -m train leave-out SOURCE…` (`--head`: the last layer made
+anew) from `docs/results/*.json`; 95 % intervals by bootstrap over groups.
 """
 TRIED = """
 ## Readers tried
@@ -279,4 +280,4 @@ def _part(cards: list[Card], name: str) -> list[dict]:
 def _figure(figure: dict | None) -> str:
     if not figure:
         return ""
-    return f"{figure['value']:.3f} ({figure['low']:.3f} to {figure['high']:.3f}), {figure['films']} films"
+    return f"{as_interval(figure)}, {figure['films']} films"

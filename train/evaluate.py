@@ -17,7 +17,7 @@ from train.inputs import network_inputs
 from train.look import Looked, look_at, looked
 from train.lungs import SEGMENTER
 from train.manifest import DataError
-from train.measure import Readings, part_figures
+from train.measure import Readings, as_interval, part_figures
 from train.operate import choose_points, measure_points
 from train.other import choose_other
 from train.point import point
@@ -190,4 +190,4 @@ def pair_lines(table: dict) -> list[str]:
 
 def interval(figure: dict) -> str:
     """0.912 (0.900 to 0.923), of so many films."""
-    return f"{figure['value']:.3f} ({figure['low']:.3f} to {figure['high']:.3f}), {figure['films']} films"
+    return f"{as_interval(figure)}, {figure['films']} films"

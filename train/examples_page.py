@@ -3,6 +3,8 @@
 import json
 from pathlib import Path
 
+from train.measure import as_interval
+
 LIKENESS, FIDELITY = "likeness.json", "fidelity.json"
 PAGE = "README.md"
 INTRODUCTION = """# Synthetic examples, no patient
@@ -76,7 +78,7 @@ def _trained(told: dict | None) -> list[str]:
     lines = [
         f"The reader's network, from ImageNet's weights, trained on drawn films alone ({films};",
         f"{recipe['epochs'] * recipe['steps'] * recipe['batch']:,} views of {recipe['sizes'][-1][1]} px), without",
-        f"calibration. Of drawn films that it did not see it reads {_figure(told['drawn'])} rightly.",
+        f"calibration. Of drawn films that it did not see it reads {as_interval(told['drawn'])} rightly.",
         "What it does worse on real films is what drawn ones lack; by chance the balanced accuracy is 0.25.",
         "",
         "| real films of the test part | figure | films |",
@@ -85,13 +87,9 @@ def _trained(told: dict | None) -> list[str]:
     rows = {"balanced accuracy": test["balanced_accuracy"], "accuracy": test["accuracy"]}
     rows |= {f"AUC {code}": figure for code, figure in test["auc"].items()}
     rows |= {f"AUC {name}, against normals of the same origin": figure for name, figure in test["inside"].items()}
-    lines += [f"| {name} | {_figure(figure)} | {figure['films']} |" for name, figure in rows.items()]
+    lines += [f"| {name} | {as_interval(figure)} | {figure['films']} |" for name, figure in rows.items()]
     lines += ["", "| class and source | read as its class | films | read as |", "|---|---|---|---|"]
     for name, cell in test["by_source"].items():
         read_as = ", ".join(f"{code} {share:.2f}" for code, share in cell["read_as"].items() if share)
-        lines.append(f"| {name} | {_figure(cell['accuracy'])} | {cell['films']} | {read_as} |")
+        lines.append(f"| {name} | {as_interval(cell['accuracy'])} | {cell['films']} | {read_as} |")
     return lines
-
-
-def _figure(figure: dict) -> str:
-    return f"{figure['value']:.3f} ({figure['low']:.3f} to {figure['high']:.3f})"

@@ -17,7 +17,7 @@ from train.examples_page import FIDELITY, write_page
 from train.fit import NETWORK, fit
 from train.look import look
 from train.manifest import DataError
-from train.measure import Readings, accuracy, by_source, figures, inside, with_interval
+from train.measure import Readings, accuracy, as_interval, by_source, figures, inside, with_interval
 from train.prepare import ORIGIN, open_prepared, prepare
 from train.recipe import Recipe
 from train.split import Placed
@@ -38,7 +38,7 @@ def fidelity(
 
     run: that of `python -m train synthesize`; films and network stay in run/drawn-<each>, and are not made again.
     unselected: films of each class that the published model reads. each: films of each class that the recipe's network
-    is trained on, a fifth of which it is held back for validation and test; 0 trains none.
+    is trained on, a fifth of which is held back for validation and test; 0 trains none.
     record: folder that takes fidelity.json; what it said and was not measured now stays, and the page of the pool is
     written anew. Raises DataError where the generator has not learned yet, or `each` is too small.
     """
@@ -105,7 +105,7 @@ def as_text(told: dict) -> str:
             ("drawn films that it did not see, accuracy", trained["drawn"]),
             ("real films of the test part, balanced accuracy", trained["test"]["balanced_accuracy"]),
         ):
-            lines.append(f"{title}: {figure['value']:.3f} ({figure['low']:.3f} to {figure['high']:.3f})")
+            lines.append(f"{title}: {as_interval(figure)}")
     return "\n".join(lines)
 
 

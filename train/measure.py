@@ -67,6 +67,11 @@ def with_interval(readings: Readings, statistic: Statistic, seed: int = 0) -> di
     return {"value": _figure(value), "low": _figure(low), "high": _figure(high), "films": count}
 
 
+def as_interval(figure: dict) -> str:
+    """A figure of `with_interval` as text: 0.914 (0.900 to 0.927)."""
+    return f"{figure['value']:.3f} ({figure['low']:.3f} to {figure['high']:.3f})"
+
+
 def accuracy(readings: Readings, weight: np.ndarray) -> float:
     """Share of films whose finding is their class."""
     return float(np.average(readings.findings == readings.labels, weights=weight))

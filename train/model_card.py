@@ -12,6 +12,7 @@ from lungcare.conditions import CODES
 from lungcare.settings import Settings
 from lungcare.words import say
 from train.certainty import ACCURACY
+from train.measure import as_interval
 from train.operate import SENSITIVITY
 
 PAGE = "MODEL_CARD.md"
@@ -97,7 +98,7 @@ def own_audit(card: Card, audits: list[dict]) -> dict | None:
 
 def figure(told: dict | None) -> str:
     """0.912 (0.900 to 0.923), or that it was not measured."""
-    return f"{told['value']:.3f} ({told['low']:.3f} to {told['high']:.3f})" if told else "not measured"
+    return as_interval(told) if told else "not measured"
 
 
 def _table(head: list[str], rows: list[list[object]]) -> str:

@@ -145,10 +145,10 @@ def _layers(result: dict) -> str:
     stage, longest = max(result["stages_ms"].items(), key=lambda item: item[1])
     return (
         f"The longest stage of a reading ({whole} ms) is {stage} with {longest} ms on average; what HTTP adds is its "
-        f"form, its answer and the way between two processes. OpenVINO takes "
-        f"{result['layers']['other_runtime']['p50_ms']} ms for the network where TensorFlow takes "
-        f"{result['layers']['network']['p50_ms']} ms; their probabilities differ by {result['largest_difference']:.1g} "
-        "at most."
+        f"form, its answer and the way between two processes. OpenVINO, which serves on a processor, takes "
+        f"{result['layers']['network']['p50_ms']} ms for the network on one core, TensorFlow "
+        f"{result['layers']['network_in_tensorflow']['p50_ms']} ms on all of them; their probabilities differ by "
+        f"{result['largest_difference']:.1g} at most."
     )
 
 

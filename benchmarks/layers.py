@@ -1,31 +1,30 @@
 """What each layer adds: python -m benchmarks.layers [--quick] [--rounds 300]
 
-The same films over HTTP (one client), by `Reader.read`, by the compiled network alone, and by the same network in
-OpenVINO with whole float32, in turns; each film goes through all four before the next one comes. The stages of a
-reading are those of its trace. Writes docs/results/bench/layers.json.
+The same films over HTTP (one client), by `Reader.read`, by the compiled network alone in the runtime that serves it
+(OpenVINO on a processor, the fastest that was tried), and by the same network in TensorFlow, in turns; each film goes
+through all four before the next one comes. The stages of a reading are those of its trace. Writes
+docs/results/bench/layers.json.
 """
 
 import itertools
 import statistics
 import tempfile
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 
-import keras
 import numpy as np
-import openvino
-import tensorflow as tf
 
 from benchmarks import load, question
 from benchmarks.reading import seconds_of
 from lungcare.bundle import open_bundle
+from lungcare.network import Network
 from lungcare.reader import Reader
 from lungcare.reading import Reading
+from lungcare.runtime import TENSORFLOW
 from lungcare.trace import tracing
 from tests import serving
 
-LAYERS = ("http", "reading", "network", "other_runtime")
+LAYERS = ("http", "reading", "network", "network_in_tensorflow")
 TARGETS = {"http_to_reading": ("at most", 1.3)}
 
 
@@ -40,7 +39,7 @@ def main() -> None:
     with question.measuring("layers", options) as figures, tempfile.TemporaryDirectory() as folder:
         reader = Reader(bundle)
         films = [film for film in films if isinstance(reader.read(film), Reading)]
-        other = in_openvino(bundle.network, bundle.card.input.size)
+        reference = Network(bundle.network, bundle.card.input.size, TENSORFLOW)
         squares = [reader.prepare(film).pixels[np.newaxis] for film in films]
         with serving.serving(serving.from_source(bundle.folder), Path(folder)) as server:
             client = load.Client(server.url)
@@ -52,7 +51,7 @@ def main() -> None:
                     "http": lambda film=film: client.send(film),
                     "reading": lambda film=film: _traced(reader, film, stages),
                     "network": lambda square=square: reader.network(square),
-                    "other_runtime": lambda square=square: other(square),
+                    "network_in_tensorflow": lambda square=square: reference(square),
                 }
                 # Which one follows which changes, so that none always finds the caches that the same one left.
                 for name in (*LAYERS[number % len(LAYERS) :], *LAYERS[: number % len(LAYERS)]):
@@ -67,20 +66,10 @@ def main() -> None:
             for outer, inner in itertools.pairwise(LAYERS)
         }
         figures["largest_difference"] = max(
-            float(np.abs(reader.network(square) - other(square)).max()) for square in squares
+            float(np.abs(reader.network(square) - reference(square)).max()) for square in squares
         )
         figures["targets"] = TARGETS
         figures["reached"] = {name: figures["ratios"][name] for name in TARGETS}
-
-
-def in_openvino(path: Path, size: int) -> Callable[[np.ndarray], np.ndarray]:
-    """A network in OpenVINO, in whole float32: float32 (1, size, size, 1) -> float32 (1, 4)."""
-    model = keras.saving.load_model(path, compile=False)
-    call = tf.function(lambda films: model(films, training=False), autograph=False)
-    concrete = call.get_concrete_function(tf.TensorSpec((1, size, size, 1), tf.float32))
-    settings = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}
-    compiled = openvino.Core().compile_model(openvino.convert_model(concrete), "CPU", settings)
-    return lambda films: compiled(films)[0]
 
 
 def _traced(reader: Reader, film: bytes, stages: Counter) -> None:

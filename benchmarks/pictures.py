@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 matplotlib.rcParams.update({"svg.hashsalt": "lungcare", "font.size": 9, "axes.spines.top": False})
 OURS, THEIRS, SHADE = "#1f6f8b", "#b5651d", "#9fb8c3"
 SERVERS = {"thesis": "the thesis's", "same": "ours, same network", "reader": "ours, reader"}
-LAYERS = {"http": "HTTP", "reading": "reading", "network": "network", "other_runtime": "network, OpenVINO"}
+LAYERS = {"http": "HTTP", "reading": "reading", "network": "network", "network_in_tensorflow": "network, TensorFlow"}
 
 
 def draw(name: str, result: dict, path: Path) -> None:

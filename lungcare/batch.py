@@ -21,7 +21,6 @@ COLUMNS = (
     *("in_lungs", "model"),
 )
 FILMS = 8
-WINDOW = 4 * FILMS
 
 # Names that are not UTF-8 come back as the bytes that they were.
 _TEXT = {"encoding": "utf-8", "errors": "surrogateescape", "newline": ""}
@@ -68,32 +67,33 @@ def read_folder(
 
 
 def _rows(reader: Reader, folder: Path, names: list[str], in_lungs: bool) -> Iterator[list[tuple]]:
-    """Rows in the order of the names, a few at a time: threads decode while the network reads."""
-    pool = ThreadPoolExecutor(max_workers=min(4, os.cpu_count() or 1))
-    waiting: deque[tuple[str, Future]] = deque()
+    """Rows in the order of the names, a few at a time: each core decodes and reads a group of films by itself."""
+    workers = os.cpu_count() or 1
+    pool = ThreadPoolExecutor(max_workers=workers)
+    waiting: deque[Future] = deque()
     try:
-        for name in names:
-            waiting.append((name, pool.submit(reader.prepare_file, folder / name)))
-            if len(waiting) >= WINDOW:
-                yield _judged(reader, [waiting.popleft() for _ in range(FILMS)], in_lungs)
+        for first in range(0, len(names), FILMS):
+            waiting.append(pool.submit(_judged, reader, folder, names[first : first + FILMS], in_lungs))
+            if len(waiting) > 2 * workers:
+                yield waiting.popleft().result()
         while waiting:
-            yield _judged(reader, [waiting.popleft() for _ in range(min(FILMS, len(waiting)))], in_lungs)
+            yield waiting.popleft().result()
     finally:
         pool.shutdown(cancel_futures=True)
 
 
-def _judged(reader: Reader, group: list[tuple[str, Future]], in_lungs: bool) -> list[tuple]:
+def _judged(reader: Reader, folder: Path, names: list[str], in_lungs: bool) -> list[tuple]:
     """The rows of one group of films, read in one call of the network."""
     results: dict[str, Reading | Refusal] = {}
     films = {}
-    for name, future in group:
+    for name in names:
         try:
-            films[name] = future.result()
+            films[name] = reader.prepare_file(folder / name)
         except FilmError as error:
             results[name] = reader.refuse(error)
     if films:
         results.update(zip(films, reader.judge(list(films.values()), in_lungs), strict=True))
-    return [table_row(name, results[name]) for name, _ in group]
+    return [table_row(name, results[name]) for name in names]
 
 
 def table_row(name: str, result: Reading | Refusal) -> tuple:

@@ -1,20 +1,17 @@
-"""The network behind one call. The only import of TensorFlow in this package: import this module late."""
+"""The network behind one call. Imports TensorFlow: import this module late."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import keras
 import numpy as np
 import tensorflow as tf
-from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
 from lungcare.bundle import BundleError
 from lungcare.conditions import CODES
+from lungcare.runtime import fitting, frozen
 from lungcare.trace import stage
-
-TOLERANCE, GPU_TOLERANCE = 1e-3, 5e-3
 
 
 @dataclass(frozen=True)
@@ -37,37 +34,8 @@ def compiled(path: str | Path, size: int, *output: int) -> Callable[[np.ndarray]
     Raises BundleError when the file is no network of this shape.
     """
     model = _loaded(path, size, *output)
-    call = _frozen(lambda films: {"output": model(films, training=False)}, model.input_shape)
+    call = frozen(lambda films: {"output": model(films, training=False)}, model.input_shape, fitting())
     return lambda films: call(films)["output"]
-
-
-def _frozen(call: Callable[[tf.Tensor], dict[str, tf.Tensor]], shape: tuple[int | None, ...]):
-    """A call as one graph, warmed, whose weights are constants: TensorFlow folds the batch norms into the convolutions.
-
-    shape: that of the films. Returns a function from films to the named outputs, all NumPy arrays of float32.
-    """
-    traced = tf.function(call, input_signature=[tf.TensorSpec(shape, tf.float32)], autograph=False)
-    concrete = traced.get_concrete_function()
-    names = sorted(concrete.structured_outputs)  # the order in which a graph gives the values of a dictionary
-    graph = convert_variables_to_constants_v2(concrete)
-
-    def run(films: np.ndarray) -> dict[str, np.ndarray]:
-        values = graph(tf.convert_to_tensor(films, tf.float32))
-        return {name: value.numpy() for name, value in zip(names, values, strict=True)}
-
-    run(np.zeros((1, *shape[1:]), np.float32))
-    return run
-
-
-@contextmanager
-def exactly() -> Iterator[float]:
-    """Calculate in whole float32 in the block, on a GPU too. Gives by how much two machines may then differ."""
-    has_tf32 = tf.config.experimental.tensor_float_32_execution_enabled()
-    tf.config.experimental.enable_tensor_float_32_execution(False)
-    try:
-        yield GPU_TOLERANCE if tf.config.list_physical_devices("GPU") else TOLERANCE
-    finally:
-        tf.config.experimental.enable_tensor_float_32_execution(has_tf32)
 
 
 def _loaded(path: str | Path, size: int, *output: int) -> keras.Model:
@@ -86,7 +54,8 @@ def _loaded(path: str | Path, size: int, *output: int) -> keras.Model:
 class Network:
     """A compiled network: square films in, probabilities out. Calls from several threads are safe.
 
-    path: the Keras file. size: side of the square that it takes, in pixels.
+    path: the Keras file. size: side of the square that it takes, in pixels. runtime: one of lungcare.runtime; else that
+    which fits this machine.
     Raises BundleError when the file is no network of this shape.
 
     ```python
@@ -95,10 +64,10 @@ class Network:
     ```
     """
 
-    def __init__(self, path: str | Path, size: int):
+    def __init__(self, path: str | Path, size: int, runtime: str | None = None):
         model = _loaded(path, size, len(CODES))
         self.size = size
-        self._call = _frozen(_looking(model), model.input_shape)
+        self._call = frozen(_looking(model), model.input_shape, runtime or fitting())
 
     def __call__(self, films: np.ndarray) -> np.ndarray:
         """Probabilities of the conditions, in their order.

@@ -97,7 +97,7 @@ def selfcheck(reader: Reader) -> Verdict:
 
     The environment's own settings, such as a prevalence, do not count. On a GPU without TensorFloat-32 while it lasts.
     """
-    from lungcare.network import exactly
+    from lungcare.runtime import exactly
 
     plain = under_defaults(reader)
     frozen = frozen_examples(reader.bundle)

@@ -33,6 +33,8 @@ except SettingsError as error:
 log.configure()
 # Read by uvicorn when it starts, after this: whose X-Forwarded-For counts.
 os.environ["FORWARDED_ALLOW_IPS"] = settings.trusted_proxies
+# BentoML would open a span of OpenTelemetry for each request, which nobody collects; false opens them.
+os.environ.setdefault("OTEL_SDK_DISABLED", "true")
 
 
 class Arguments(BaseModel):

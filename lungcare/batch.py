@@ -13,6 +13,7 @@ from tqdm import tqdm
 
 from lungcare.bundle import MODELS
 from lungcare.conditions import CODES
+from lungcare.cores import cores
 from lungcare.reader import Reader
 from lungcare.reading import FilmError, Reading, Refusal
 
@@ -67,8 +68,11 @@ def read_folder(
 
 
 def _rows(reader: Reader, folder: Path, names: list[str], in_lungs: bool) -> Iterator[list[tuple]]:
-    """Rows in the order of the names, a few at a time: each core decodes and reads a group of films by itself."""
-    workers = os.cpu_count() or 1
+    """Rows in the order of the names, a few at a time: each thread decodes and reads a group of films by itself.
+
+    Two threads for each core: one at a time has Python, so that one each would leave the cores idle at times.
+    """
+    workers = 2 * cores()
     pool = ThreadPoolExecutor(max_workers=workers)
     waiting: deque[Future] = deque()
     try:

@@ -4,7 +4,6 @@ Keras on TensorFlow is the reference: what it traces is what either calculates, 
 tests/test_network.py holds them together.
 """
 
-import os
 import queue
 import tempfile
 from collections.abc import Callable, Iterator
@@ -15,6 +14,8 @@ import numpy as np
 import openvino
 import tensorflow as tf
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+
+from lungcare.cores import cores
 
 TENSORFLOW, OPENVINO = "tensorflow", "openvino"
 TOLERANCE, GPU_TOLERANCE = 1e-3, 5e-3
@@ -57,33 +58,35 @@ def _in_openvino(graph) -> Callable[[np.ndarray], list[np.ndarray]]:
         path = Path(folder, "network.pb")
         path.write_bytes(graph.graph.as_graph_def().SerializeToString())
         model = openvino.Core().read_model(path)
+    # One film a call: a fixed shape is quicker than a free one, and many films together are no quicker than one by one.
+    model.reshape([1, *graph.inputs[0].shape[1:]])
     # A stream for each core: what waits beside others is read as fast as they are.
     settings = {
         "INFERENCE_PRECISION_HINT": "f32",
         "PERFORMANCE_HINT": "THROUGHPUT",
-        "INFERENCE_NUM_THREADS": _cores(),
+        "INFERENCE_NUM_THREADS": cores(),
     }
     compiled = openvino.Core().compile_model(model, "CPU", settings)
     outputs = [compiled.output(value.name) for value in graph.outputs]
-    # A request holds the memory of one call: as many as the processor takes at a time, and whoever comes next waits.
+    # A request holds the memory of one call. Twice as many as are calculated at a time, so that the next one is at hand
+    # while Python still takes the outputs of the last; whoever comes then waits.
     requests: queue.LifoQueue = queue.LifoQueue()
-    for _ in range(compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")):
+    for _ in range(2 * compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")):
         requests.put(compiled.create_infer_request())
 
-    def run(films: np.ndarray) -> list[np.ndarray]:
+    def one(film: np.ndarray) -> list[np.ndarray]:
         request = requests.get()
         try:
-            found = request.infer([np.ascontiguousarray(films, np.float32)])
+            found = request.infer([film[np.newaxis]])
             return [found[output] for output in outputs]
         finally:
             requests.put(request)
 
+    def run(films: np.ndarray) -> list[np.ndarray]:
+        found = [one(film) for film in np.ascontiguousarray(films, np.float32)]
+        return [np.concatenate(values) for values in zip(*found, strict=True)]
+
     return run
-
-
-def _cores() -> int:
-    """Cores that this process may use: OpenVINO alone would take all of the machine."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @contextmanager

@@ -44,7 +44,7 @@ class Settings(BaseSettings):
         description="How frequent normal, pneumonia, tuberculosis and pneumothorax are where it is used: four numbers "
         "above 0, as in 90,6,3,1; only their ratio counts. Without it, the four count as equally frequent.",
     )
-    threads: int = Field(2, ge=1, le=64, description="Films that the service reads at the same time.")
+    threads: int = Field(4, ge=1, le=64, description="Films that the service reads at the same time.")
     max_concurrency: int = Field(
         32, ge=1, description="Requests to read that are under way or wait; one more is answered 503."
     )

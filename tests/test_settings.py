@@ -19,7 +19,7 @@ def test_defaults(monkeypatch):
     settings = settings_of(monkeypatch, LUNGCARE_MODEL="")
     assert settings == Settings()
     assert (settings.model, settings.max_bytes, settings.max_pixels) == ("lungcare", 50_000_000, 64_000_000)
-    assert (settings.examples, settings.threads, settings.keys) == (None, 2, ())
+    assert (settings.examples, settings.threads, settings.keys) == (None, 4, ())
 
 
 def test_from_the_environment(monkeypatch, tmp_path):

@@ -97,7 +97,7 @@ install() {
     if [ -z "$uv" ] && "$VENV/bin/python" -m pip install --quiet "$UV" >/dev/null 2>&1; then
         uv="$VENV/bin/python -m uv"
     fi
-    if [ -n "$uv" ] && $uv pip install --quiet --python "$VENV/bin/python" "$@"; then return; fi
+    if [ -n "$uv" ] && $uv pip install --quiet --compile-bytecode --python "$VENV/bin/python" "$@"; then return; fi
     "$VENV/bin/python" -m pip --version >/dev/null 2>&1 || fail "the packages could not be installed; see above."
     "$VENV/bin/python" -m pip install --quiet "$@" || fail "the packages could not be installed; see above."
 }

@@ -11,7 +11,7 @@ import sys
 from benchmarks import document
 from benchmarks.question import QUICK_RESULTS, RESULTS, ROOT
 
-QUESTIONS = ("serving", "layers", "batch", "start", "overload", "faults", "soak")
+QUESTIONS = ("serving", "layers", "reading", "batch", "start", "overload", "faults", "soak")
 
 
 def main() -> int:

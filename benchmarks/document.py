@@ -17,6 +17,7 @@ its result. Ratios are of things measured in turns, in one run. Nothing here is 
 TITLES = {
     "serving": "Ours beside the thesis's way to serve",
     "layers": "What each layer adds",
+    "reading": "A reading beside its network",
     "batch": "A folder on all cores",
     "start": "From start to ready",
     "overload": "Three times what it can do",
@@ -29,6 +30,10 @@ FIGURES = {
     "reader_throughput_16": "films a second at 16 clients, the reader: times the thesis's",
     "memory_mb": "memory of the server's processes, MB",
     "http_to_reading": "a film over HTTP, times a reading",
+    "whole": "a whole reading (decode, gate, network), times its network",
+    "with_map": "a whole reading with its map",
+    "whole_large": "a whole reading of a JPEG of 2,000 pixels",
+    "with_map_large": "a whole reading of such a film with its map",
     "share_of_ideal": "films a second on all cores, of cores times one core",
     "cold": "ready, times the imports: cold",
     "warm": "ready, times the imports: warm",
@@ -45,7 +50,6 @@ OTHERS = """## Others
 
 | Question | Command | Result |
 |---|---|---|
-| a reading with its map, beside the bare network | `python -m benchmarks.reading` | `reading-lungcare.json` |
 | the page: first view, and from film to reading | `python -m benchmarks.page` | `page-lungcare.json` |
 | the decoder at its worst | `python -m benchmarks.costs` | `costs.json` |
 | the network on each device beside the processor | `python -m benchmarks.device` | [deploy/GPU.md](../deploy/GPU.md) |
@@ -89,6 +93,7 @@ def _told(name: str, result: dict) -> str:
         verdict = "" if not bound else "reached" if _is_reached(bound, wanted, reached) else "**not reached**"
         rows.append(f"| {FIGURES[figure]} | {bound} {wanted} | {reached} | {verdict} |")
     if name == "faults":
+        rows += ["", "BentoML looks every 10 s whether its processes live: a killed one is missed for so long at most."]
         rows += ["", "| Fault | What was seen | |", "|---|---|---|"]
         for fault, outcome in result["faults"].items():
             told = " ".join(outcome["told"].split()).replace("|", "\\|")
@@ -152,6 +157,14 @@ def _layers(result: dict) -> str:
     )
 
 
+def _reading(result: dict) -> str:
+    small, large = result["as_they_are"], result["enlarged"]
+    return (
+        f"The network takes {small['network_ms']} ms of {small['whole_ms']} ms, and of {large['whole_ms']} ms where a "
+        f"large film is decoded ({result['films_are']} films)."
+    )
+
+
 def _batch(result: dict) -> str:
     used, cores = result["turns"]["all"]["cores_used"], result["cores"]
     return f"On all cores it keeps {used} of {cores} busy: {_bound(used, cores)} ({result['films_are']} films)."
@@ -186,6 +199,7 @@ def _overload(result: dict) -> str:
 BOUNDS: dict[str, Callable[[dict], str]] = {
     "serving": _serving,
     "layers": _layers,
+    "reading": _reading,
     "batch": _batch,
     "start": _start,
     "soak": _soak,

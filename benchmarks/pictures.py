@@ -45,6 +45,14 @@ def _layers(figure: Figure, result: dict) -> None:
     right.set_title("stages of a reading, ms", fontsize=9)
 
 
+def _reading(figure: Figure, result: dict) -> None:
+    labels = {"network_ms": "network", "whole_ms": "reading", "with_map_ms": "with its map"}
+    parts = (("as_they_are", "films as they are, ms"), ("enlarged", "JPEG of 2,000 px, ms"))
+    for axes, (part, title) in zip(figure.subplots(1, 2), parts, strict=True):
+        _bars_across(axes, list(labels.values()), [result[part][name] for name in labels])
+        axes.set_title(title, fontsize=9)
+
+
 def _batch(figure: Figure, result: dict) -> None:
     axes = figure.subplots()
     one, every = (result["turns"][turn]["films_a_second"] for turn in ("one", "all"))
@@ -102,6 +110,7 @@ def _clients(count: str) -> str:
 PICTURES: dict[str, Callable[[Figure, dict], None]] = {
     "serving": _serving,
     "layers": _layers,
+    "reading": _reading,
     "batch": _batch,
     "start": _start,
     "soak": _soak,

@@ -35,6 +35,13 @@ RESULTS = {
         "targets": {},
         "reached": {"http_to_reading": 1.2},
     },
+    "reading": {
+        "films_are": "drawn",
+        "as_they_are": {"network_ms": 10.0, "whole_ms": 14.0, "with_map_ms": 18.0},
+        "enlarged": {"network_ms": 10.0, "whole_ms": 20.0, "with_map_ms": 24.0},
+        "targets": {"whole": ["at most", 1.5]},
+        "reached": {"whole": 1.4, "with_map_large": 1.8},
+    },
     "batch": {
         "cores": 2,
         "films_are": "drawn",

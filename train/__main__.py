@@ -161,9 +161,12 @@ def _compare(options: argparse.Namespace) -> None:
 
 
 def _experiments(options: argparse.Namespace) -> None:
-    from train.experiments import experiments
+    from train.experiments import beside, experiments
 
-    experiments(options.table, options.data, options.runs, options.seeds, options.views, options.epochs)
+    if options.table == "beside":
+        beside(options.data)
+    else:
+        experiments(options.table, options.data, options.runs, options.seeds, options.views, options.epochs)
 
 
 def _add_recipe(parser: argparse.ArgumentParser) -> None:
@@ -297,7 +300,7 @@ def _parser() -> argparse.ArgumentParser:
     compare.set_defaults(command=_compare)
 
     experiments = commands.add_parser("experiments", help="run a table of the thesis again, cell by cell")
-    experiments.add_argument("table", choices=("depth", "tuning"))
+    experiments.add_argument("table", choices=("depth", "tuning", "doubts", "beside"))
     experiments.add_argument("--data", type=Path, default=Path("runs/thesis-data"), help="default: %(default)s")
     experiments.add_argument("--runs", type=Path, default=Path("runs/experiments"), help="default: %(default)s")
     experiments.add_argument("--seeds", type=int, default=1, help="seeds of each cell (default: %(default)s)")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from lungcare.bundle import Bundle, Card
 from train.measure import as_interval
+from train.thesis import thesis
 
 EXPERIMENTS = """# Experiments
 
@@ -27,15 +28,6 @@ A run without some sources, scored on all films of these: the nearest thing to a
 p(disease) / (p(disease) + p(normal)), films of one source only. The recipe is told by what it sets otherwise than the
 first one.
 """
-THESIS = """
-## The thesis's tables, run again
-
-Written by `python -m train experiments depth` and `python -m train experiments tuning` from
-`docs/results/experiments/*.json`; the thesis's figures stand in `train/thesis.json`. Films: the balanced subset
-that `python -m train prepare --per-class 2500` draws. Ours: mean over the seeds, in brackets the lowest and highest
-end of the seeds' 95 % intervals. A cell that was not run is empty. Figures in per cent.
-"""
-THESIS_FIGURES = json.loads((Path(__file__).parent / "thesis.json").read_text())
 FIRST = "short-"
 TRIED_FIGURES = (
     "balanced_accuracy",
@@ -81,10 +73,7 @@ def write_experiments(results: Path, page: Path) -> None:
         tried(results),
         LEFT_OUT,
         left_out(results),
-        THESIS,
-        depth(results),
-        "",
-        tuning(results),
+        thesis(results, page.parent),
     ]
     page.write_text("\n".join(parts) + "\n")
 
@@ -154,75 +143,6 @@ def _left_out_figures(told: dict) -> dict[str, str]:
     figures = {f"AUC {name}": figure for name, figure in told["inside"].items()}
     figures |= {f"{name}, read as such": cell["accuracy"] for name, cell in told["by_source"].items()}
     return {name: _figure(figure) for name, figure in figures.items()}
-
-
-def depth(results: Path) -> str:
-    """The thesis's table of depth beside ours."""
-    lines = [
-        "### Depth, 240 px",
-        "",
-        "| blocks | accuracy, thesis | accuracy, ours | recall of tuberculosis, thesis | ours | seeds | parameters "
-        "| films an epoch, epochs | seconds an epoch |",
-        "|---|---|---|---|---|---|---|---|---|",
-    ]
-    for blocks, theirs in THESIS_FIGURES["depth"].items():
-        ours = _cell(results, "depth", blocks)
-        recall = theirs.get("recall_tuberculosis")
-        found = [100 * told["test"]["report"]["tuberculosis"]["recall"] for told in ours]
-        lines.append(
-            f"| {blocks} | {theirs['accuracy']} | {_accuracy(ours)} | {f'{100 * recall:.0f}' if recall else ''} "
-            f"| {f'{sum(found) / len(found):.1f}' if found else ''} | {_budget(ours)} |"
-        )
-    return "\n".join(lines)
-
-
-def tuning(results: Path) -> str:
-    """The thesis's table of batch and size beside ours, with those of its cells that contradict themselves."""
-    lines = [
-        "### Batch and size, four blocks",
-        "",
-        "On a balanced test set the recall over all classes is the accuracy: cells of the thesis that differ there by",
-        "more than a rounding are marked *.",
-        "",
-        "| batch | size, px | accuracy, thesis | recall, thesis | accuracy, ours | films enlarged to the size | seeds "
-        "| parameters | films an epoch, epochs | seconds an epoch |",
-        "|---|---|---|---|---|---|---|---|---|---|",
-    ]
-    for name, theirs in THESIS_FIGURES["tuning"].items():
-        ours = _cell(results, "tuning", name)
-        batch, size = name.split("-")
-        mark = "*" if abs(theirs["accuracy"] - theirs["recall"]) > 1 else ""
-        enlarged = f"{100 * ours[0]['enlarged']:.0f} %" if ours else ""
-        lines.append(
-            f"| {batch} | {size} | {theirs['accuracy']}{mark} | {theirs['recall']} | {_accuracy(ours)} | {enlarged} "
-            f"| {_budget(ours)} |"
-        )
-    return "\n".join(lines)
-
-
-def _cell(results: Path, table: str, name: str) -> list[dict]:
-    """The results of one cell, one for each seed."""
-    paths = sorted((results / "experiments").glob(f"{table}-{name}-seed*.json"))
-    return [json.loads(path.read_text()) for path in paths]
-
-
-def _accuracy(ours: list[dict]) -> str:
-    if not ours:
-        return ""
-    each = [told["test"]["accuracy"] for told in ours]
-    mean = sum(figure["value"] for figure in each) / len(each)
-    low, high = min(figure["low"] for figure in each), max(figure["high"] for figure in each)
-    return f"{100 * mean:.1f} ({100 * low:.1f} to {100 * high:.1f})"
-
-
-def _budget(ours: list[dict]) -> str:
-    if not ours:
-        return " | | | "
-    first = ours[0]
-    return (
-        f"{len(ours)} | {first['parameters']:,} | {first['films_an_epoch']:,}, {len(first['history'])} "
-        f"| {first['seconds_an_epoch']:.0f}"
-    )
 
 
 def changed(recipe: dict, first: dict | None) -> str:

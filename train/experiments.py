@@ -1,26 +1,40 @@
-"""`python -m train experiments depth|tuning`: the thesis's tables, run again cell by cell."""
+"""`python -m train experiments depth|tuning|doubts|beside`: the thesis's tables, and what they are worth."""
 
 import csv
 import json
 import logging
-from dataclasses import dataclass
+import random
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import keras
 from PIL import Image
 
+from lungcare.bundle import MODELS, Bundle, Calibration
+from lungcare.network import Network
+from train.audit import without_lungs
 from train.document import write_experiments
 from train.fit import HISTORY, NETWORK, fit
+from train.inputs import network_inputs
 from train.leave_out import DOCS
-from train.look import look
+from train.look import UNCALIBRATED, look, look_at
+from train.lungs import SEGMENTER, lungs_on
 from train.manifest import DataError
-from train.measure import figures
+from train.measure import accuracy, figures, with_interval
 from train.pack import open_pack
-from train.prepare import open_prepared
+from train.prepare import ORIGIN, SPLIT, open_prepared
 from train.recipe import Recipe, read_recipe
-from train.split import Placed
+from train.split import NOWHERE, Placed, Split
+from train.split import write as write_split
+from train.thesis import BESIDE, READER, THESIS
 
 log = logging.getLogger(__name__)
+
+# Left out together, one hospital for each of two diseases and both with normal films of their own. No pneumothorax can
+# be: all of ours come from one archive.
+UNSEEN = ("rsna_equalised", "shenzhen")
+# Of the copies of the films that are tested, so many are trained on where every film is in the set twice.
+TRAINED_TWINS = 0.8
 
 
 @dataclass(frozen=True)
@@ -42,13 +56,16 @@ class Cell:
     def recipe(self, views: int, epochs: int) -> Recipe:
         """The thesis's recipe with this cell's settings; every cell sees `views` films an epoch."""
         settings = {"blocks": self.blocks, "batch": self.batch, "sizes": [[0, self.size]], "seed": self.seed}
-        return read_recipe("thesis-cnn4", **settings, steps=views // self.batch, epochs=epochs)
+        recipe = read_recipe("thesis-cnn4", **settings, steps=views // self.batch, epochs=epochs)
+        return recipe.model_copy(update={"leave_out": UNSEEN}) if self.name == "unseen" else recipe
 
 
 def cells(table: str, seeds: int) -> list[Cell]:
     """The cells of a table, first all with the first seed."""
     if table == "depth":
         settings = [(str(blocks), blocks, 32, 240) for blocks in range(1, 6)]
+    elif table == "doubts":
+        settings = [(name, 4, 32, 240) for name in ("unseen", "twins")]
     else:
         settings = [(f"{batch}-{size}", 4, batch, size) for size in (240, 480, 640) for batch in (8, 16, 32)]
     return [Cell(table, name, seed, *values) for seed in range(seeds) for name, *values in settings]
@@ -84,11 +101,12 @@ def run_cell(cell: Cell, prepared: Path, run: Path, views: int, epochs: int) -> 
             f"Run `python -m train prepare --data {data} --size {max(longest)} --per-class 2500 --out FOLDER` first."
         )
     recipe = cell.recipe(views, epochs)
-    fit(recipe, prepared, run, resume=True)
-    readings = look(run / NETWORK, recipe.size, data, [p for p in split.films if p.part == "test"]).readings()
+    trained_on = twinned(prepared, run / "films", cell.seed) if cell.name == "twins" else prepared
+    fit(recipe, trained_on, run, resume=True)
+    test = [p for p in split.films if p.part == "test" and p.film.source not in recipe.leave_out]
     with (run / HISTORY).open(newline="") as lines:
         history = [{name: float(value) for name, value in row.items() if value} for row in csv.DictReader(lines)]
-    return {
+    told = {
         "table": cell.table,
         "cell": cell.name,
         "seed": cell.seed,
@@ -98,8 +116,74 @@ def run_cell(cell: Cell, prepared: Path, run: Path, views: int, epochs: int) -> 
         "seconds_an_epoch": sorted(row["seconds"] for row in history)[len(history) // 2],
         "enlarged": round(sum(side < cell.size for side in longest) / len(longest), 4),
         "history": history,
-        "test": figures(readings),
+        "test": figures(look(run / NETWORK, recipe.size, data, test).readings()),
     }
+    if recipe.leave_out:
+        kept = [p for p in split.films if p.part in ("train", "validation", "test")]
+        unseen = [p for p in kept if p.film.source in recipe.leave_out]
+        told["unseen"] = figures(look(run / NETWORK, recipe.size, data, unseen).readings())
+    if cell.table == "depth":
+        told |= _lungs_blanked(run / NETWORK, recipe.size, prepared, data, test)
+    return told
+
+
+def beside(prepared: Path, docs: Path = DOCS, models: Path = MODELS) -> dict:
+    """The published network of the thesis and the published reader on the same test films, and outside.
+
+    Writes docs/results/experiments/beside.json, returns what it says, and docs/EXPERIMENTS.md.
+    """
+    split, data = open_prepared(prepared)
+    test = [p for p in split.films if p.part == "test"]
+    told = {"films": len(test), "models": {}}
+    for name in (THESIS, READER):
+        bundle = Bundle(models / name)
+        size, calibration = bundle.card.input.size, bundle.card.calibration
+        readings = look(bundle.network, size, data, test).readings(calibration)
+        external = bundle.card.metrics.get("external", {}).get("by_source", {})
+        told["models"][name] = {
+            "tag": bundle.card.tag,
+            "test": {"accuracy": with_interval(readings, accuracy)},
+            **_lungs_blanked(bundle.network, size, prepared, data, test, calibration),
+            "external": {source: cell["accuracy"] for source, cell in external.items() if "accuracy" in cell},
+        }
+    results = docs / "results"
+    (results / "experiments").mkdir(parents=True, exist_ok=True)
+    (results / "experiments" / BESIDE).write_text(json.dumps(told, indent=1) + "\n")
+    write_experiments(results, docs / "EXPERIMENTS.md")
+    return told
+
+
+def twinned(prepared: Path, folder: Path, seed: int) -> Path:
+    """Prepared films as though each had been in the set twice before the split: the same, with twins in training.
+
+    Of the films of validation and test, TRAINED_TWINS are in the training part too, in the place of others, so that its
+    size stays. Returns `folder`.
+    """
+    split, _ = open_prepared(prepared)
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in ("films.npy", "films.json", ORIGIN):
+        if not (folder / name).exists():
+            (folder / name).symlink_to((prepared / name).resolve())
+    draw = random.Random(f"{seed} twins")
+    judged = [p for p in split.films if p.part in ("validation", "test")]
+    trained = [index for index, p in enumerate(split.films) if p.part == "train"]
+    count = min(round(TRAINED_TWINS * len(judged)), len(trained))
+    twins, gone = [replace(p, part="train") for p in draw.sample(judged, count)], set(draw.sample(trained, count))
+    films = [replace(p, part=NOWHERE) if index in gone else p for index, p in enumerate(split.films)]
+    write_split(Split((*films, *twins)), folder / SPLIT)
+    return folder
+
+
+def _lungs_blanked(
+    network: Path, size: int, prepared: Path, data: Path, films: list[Placed], calibration: Calibration = UNCALIBRATED
+) -> dict:
+    """{"lungs_blanked": {"accuracy"}} of these films; nothing where there is no segmenter."""
+    lungs = lungs_on(prepared, films, SEGMENTER)
+    if lungs is None:
+        return {}
+    blanked = without_lungs(network_inputs(data, films, size), lungs)["lungs_blanked"]
+    readings = look_at(Network(network, size), films, blanked).readings(calibration)
+    return {"lungs_blanked": {"accuracy": with_interval(readings, accuracy)}}
 
 
 def _longest_sides(data: Path, films: list[Placed]) -> list[int]:

@@ -2,9 +2,10 @@ import json
 
 import pytest
 
-from train.document import tuning
-from train.experiments import cells, experiments
+from train.experiments import UNSEEN, cells, experiments, twinned
 from train.manifest import DataError
+from train.prepare import open_prepared
+from train.thesis import FIGURES, PICTURE, spread, thesis, tuning
 
 
 def test_every_cell_of_the_thesis_once_for_each_seed():
@@ -43,3 +44,36 @@ def test_films_packed_too_small_are_refused(prepared, tmp_path):
 def test_a_cell_that_contradicts_itself_is_marked(tmp_path):
     assert "| 8 | 240 | 90* |" in tuning(tmp_path)
     assert "| 16 | 240 | 76 |" in tuning(tmp_path)
+
+
+def test_twins_of_tested_films_take_the_place_of_others_in_training(prepared, tmp_path):
+    before, _ = open_prepared(prepared)
+    after, _ = open_prepared(twinned(prepared, tmp_path / "films", seed=0))
+    count = lambda split, part: sum(p.part == part for p in split.films)  # noqa: E731
+    assert {part: count(after, part) for part in ("train", "test")} == {
+        part: count(before, part) for part in ("train", "test")
+    }
+    trained = {p.film.file for p in after.films if p.part == "train"}
+    tested = [p.film.file for p in after.films if p.part == "test"]
+    assert sum(file in trained for file in tested) / len(tested) > 0.5
+    assert not {p.film.file for p in before.films if p.part == "train"} & set(tested)
+
+
+def test_the_unseen_sources_are_left_out_of_their_cell_alone():
+    assert {cell.name: cell.recipe(64, 1).leave_out for cell in cells("doubts", 1)} == {"unseen": UNSEEN, "twins": ()}
+
+
+def test_the_seeds_are_held_beside_the_depths(tmp_path):
+    folder = tmp_path / "experiments"
+    folder.mkdir()
+    for name, value in {"1-seed0": 0.5, "1-seed1": 0.54, "4-seed0": 0.7}.items():
+        figure = {"value": value, "low": value - 0.02, "high": value + 0.02}
+        test = {"accuracy": figure, "report": {"tuberculosis": {"recall": value}}}
+        told = {"parameters": 1, "films_an_epoch": 64, "history": [{}], "seconds_an_epoch": 1, "test": test}
+        (folder / f"depth-{name}.json").write_text(json.dumps(told))
+    assert "up to 4.0 points, between the means of the depths by 18.0: more than" in spread(tmp_path)
+    page = thesis(tmp_path, tmp_path)
+    assert "| four blocks, test films | 70.0 (68.0 to 72.0) |" in page
+    assert "| … with twins |  |" in page
+    assert f"{FIGURES['tuning']['8-640']['accuracy']}.0" in page
+    assert (tmp_path / PICTURE).is_file()

@@ -4,8 +4,8 @@ Keras on TensorFlow is the reference: what it traces is what either calculates, 
 tests/test_network.py holds them together.
 """
 
-import queue
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -70,17 +70,17 @@ def _in_openvino(graph) -> Callable[[np.ndarray], list[np.ndarray]]:
     outputs = [compiled.output(value.name) for value in graph.outputs]
     # A request holds the memory of one call. Twice as many as are calculated at a time, so that the next one is at hand
     # while Python still takes the outputs of the last; whoever comes then waits.
-    requests: queue.LifoQueue = queue.LifoQueue()
-    for _ in range(2 * compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")):
-        requests.put(compiled.create_infer_request())
+    places = threading.BoundedSemaphore(2 * compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS"))
+    idle: list[openvino.InferRequest] = []
 
     def one(film: np.ndarray) -> list[np.ndarray]:
-        request = requests.get()
-        try:
-            found = request.infer([film[np.newaxis]])
-            return [found[output] for output in outputs]
-        finally:
-            requests.put(request)
+        with places:
+            request = idle.pop() if idle else compiled.create_infer_request()
+            try:
+                found = request.infer([film[np.newaxis]])
+                return [found[output] for output in outputs]
+            finally:
+                idle.append(request)
 
     def run(films: np.ndarray) -> list[np.ndarray]:
         found = [one(film) for film in np.ascontiguousarray(films, np.float32)]

@@ -163,8 +163,8 @@ def _doubts(results: Path) -> Iterator[tuple[str, dict | None]]:
         told = models.get(name, {})
         yield f"{called}, the same test films", told.get("test", {}).get("accuracy")
         yield f"{called}, lungs blanked", told.get("lungs_blanked", {}).get("accuracy")
-        for source, figure in told.get("external", {"outside": None}).items():
-            yield f"{called}, {source}", figure
+        for source, figure in told.get("external", {"not run": None}).items():
+            yield f"{called}, outside: {source}", figure
 
 
 def _left_out(results: Path) -> str:
@@ -178,13 +178,15 @@ def _draw(doubts: list[tuple[str, dict | None]], path: Path) -> None:
     values = [100 * figure["value"] for _, figure in shown]
     ends = [[100 * abs(figure[end] - figure["value"]) for _, figure in shown] for end in ("low", "high")]
     path.parent.mkdir(parents=True, exist_ok=True)
-    with matplotlib.rc_context({"svg.hashsalt": "lungcare", "font.size": 8, "axes.spines.top": False}):
+    with matplotlib.rc_context(
+        {"svg.hashsalt": "lungcare", "font.size": 8, "axes.spines.top": False, "axes.spines.right": False}
+    ):
         figure = Figure(figsize=(7.2, 0.6 + 0.24 * len(shown)), layout="constrained")
         axes = figure.subplots()
         axes.errorbar(values, range(len(shown)), xerr=ends, fmt="o", color="#1f6f8b", ecolor="#9fb8c3", markersize=4)
         axes.axvline(25, color="#b5651d", linewidth=1, linestyle="--")
-        axes.annotate("chance", (25, len(shown) - 0.6), color="#b5651d", ha="center", fontsize=7)
+        axes.annotate("chance", (25.5, len(shown) - 0.7), color="#b5651d", fontsize=7)
         axes.set_yticks(range(len(shown)), [name for name, _ in shown])
-        axes.set(xlim=(0, 100), xlabel="accuracy, %")
+        axes.set(xlim=(0, 100), ylim=(-0.6, len(shown) - 0.2), xlabel="accuracy, %")
         axes.grid(axis="x", alpha=0.3)
         figure.savefig(path, metadata={"Date": None})

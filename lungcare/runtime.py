@@ -11,11 +11,15 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
-import openvino
 import tensorflow as tf
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
 from lungcare.cores import cores
+
+try:
+    import openvino
+except ImportError:  # TensorFlow alone reads the same, more slowly
+    openvino = None
 
 TENSORFLOW, OPENVINO = "tensorflow", "openvino"
 TOLERANCE, GPU_TOLERANCE = 1e-3, 5e-3
@@ -24,8 +28,8 @@ Outputs = dict[str, np.ndarray]
 
 
 def fitting() -> str:
-    """The runtime for this machine: TensorFlow where there is a GPU."""
-    return TENSORFLOW if tf.config.list_physical_devices("GPU") else OPENVINO
+    """The runtime for this machine: TensorFlow where there is a GPU, or no OpenVINO."""
+    return TENSORFLOW if openvino is None or tf.config.list_physical_devices("GPU") else OPENVINO
 
 
 def frozen(
@@ -71,7 +75,7 @@ def _in_openvino(graph) -> Callable[[np.ndarray], list[np.ndarray]]:
     # A request holds the memory of one call. Twice as many as are calculated at a time, so that the next one is at hand
     # while Python still takes the outputs of the last; whoever comes then waits.
     places = threading.BoundedSemaphore(2 * compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS"))
-    idle: list[openvino.InferRequest] = []
+    idle = []
 
     def one(film: np.ndarray) -> list[np.ndarray]:
         with places:

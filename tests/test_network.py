@@ -51,6 +51,11 @@ def test_calls_of_many_threads_do_not_mix(bundle_folder):
         np.testing.assert_array_equal(list(pool.map(network, films)), alone)
 
 
+def test_without_openvino_tensorflow_reads_alone(monkeypatch):
+    monkeypatch.setattr("lungcare.runtime.openvino", None)
+    assert fitting() == TENSORFLOW
+
+
 def test_a_gpu_is_left_to_tensorflow(monkeypatch):
     assert fitting() == OPENVINO
     monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: ["a card"])

@@ -52,7 +52,7 @@ def depth(results: Path) -> str:
         "### Depth, 240 px",
         "",
         "| blocks | accuracy, thesis | accuracy, ours | recall of tuberculosis, thesis | ours | seeds | parameters "
-        "| films an epoch, epochs | seconds an epoch |",
+        "| films an epoch, epochs | seconds of the quickest epoch |",
         "|---|---|---|---|---|---|---|---|---|",
     ]
     for blocks, theirs in FIGURES["depth"].items():
@@ -75,7 +75,7 @@ def tuning(results: Path) -> str:
         "more than a rounding are marked *.",
         "",
         "| batch | size, px | accuracy, thesis | recall, thesis | accuracy, ours | films enlarged to the size | seeds "
-        "| parameters | films an epoch, epochs | seconds an epoch |",
+        "| parameters | films an epoch, epochs | seconds of the quickest epoch |",
         "|---|---|---|---|---|---|---|---|---|---|",
     ]
     for name, theirs in FIGURES["tuning"].items():

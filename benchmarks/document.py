@@ -93,7 +93,6 @@ def _told(name: str, result: dict) -> str:
         verdict = "" if not bound else "reached" if _is_reached(bound, wanted, reached) else "**not reached**"
         rows.append(f"| {FIGURES[figure]} | {bound} {wanted} | {reached} | {verdict} |")
     if name == "faults":
-        rows += ["", "BentoML looks every 10 s whether its processes live: a killed one is missed for so long at most."]
         rows += ["", "| Fault | What was seen | |", "|---|---|---|"]
         for fault, outcome in result["faults"].items():
             told = " ".join(outcome["told"].split()).replace("|", "\\|")

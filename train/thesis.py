@@ -32,16 +32,14 @@ budgets (`models/*/card.json`).
 
 
 def thesis(results: Path, docs: Path) -> str:
-    """All of it as Markdown. Draws its picture below `docs`, where there is something to draw."""
+    """All of it as Markdown. Draws its picture below `docs`."""
     doubts = list(_doubts(results))
     parts = [_HEAD, depth(results), ""]
     if said := spread(results):
         parts += [said, ""]
+    _draw(doubts, docs / PICTURE)
     parts += [tuning(results), _DOUBTS.format(left_out=_left_out(results))]
-    if any(figure for _, figure in doubts):
-        _draw(doubts, docs / PICTURE)
-        parts += [f"![What the accuracy is worth]({PICTURE.as_posix()})", ""]
-    parts += ["| | accuracy |", "|---|---|"]
+    parts += [f"![What the accuracy is worth]({PICTURE.as_posix()})", "", "| | accuracy |", "|---|---|"]
     parts += [f"| {name} | {_said(figure)} |" for name, figure in doubts]
     return "\n".join(parts)
 
@@ -146,17 +144,16 @@ def spread(results: Path) -> str:
 def _doubts(results: Path) -> Iterator[tuple[str, dict | None]]:
     """What is compared, and its accuracy; None where it was not run."""
 
-    def over_seeds(table: str, name: str, part: str, figure: str) -> dict | None:
-        told = [told[part][figure] for told in _cell(results, table, name) if part in told]
-        return _over_seeds(told)
+    def over_seeds(table: str, name: str, part: str) -> dict | None:
+        return _over_seeds([told[part]["accuracy"] for told in _cell(results, table, name) if part in told])
 
     claimed = FIGURES["tuning"]["8-640"]["accuracy"] / 100
     yield "the thesis's best, as it says (640 px)", {"value": claimed, "low": claimed, "high": claimed}
-    yield "four blocks, test films", over_seeds("depth", "4", "test", "accuracy")
-    yield "… with twins", over_seeds("doubts", "twins", "test", "accuracy")
-    yield "… without two sources, test films of the others", over_seeds("doubts", "unseen", "test", "accuracy")
-    yield "… films of these two, unseen", over_seeds("doubts", "unseen", "unseen", "accuracy")
-    yield "… lungs blanked", over_seeds("depth", "4", "lungs_blanked", "accuracy")
+    yield "four blocks, test films", over_seeds("depth", "4", "test")
+    yield "… with twins", over_seeds("doubts", "twins", "test")
+    yield "… without two sources, test films of the others", over_seeds("doubts", "unseen", "test")
+    yield "… films of these two, unseen", over_seeds("doubts", "unseen", "unseen")
+    yield "… lungs blanked", over_seeds("depth", "4", "lungs_blanked")
     path = results / "experiments" / BESIDE
     models = json.loads(path.read_text())["models"] if path.is_file() else {}
     for name, called in ((THESIS, "the thesis's network as published"), (READER, "the published reader")):

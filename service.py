@@ -9,7 +9,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, RedirectResponse
 from pydantic import BaseModel, Field
 
-from lungcare import api, log, monitor, openapi, problem, screens
+from lungcare import api, log, monitor, openapi, problem, screens, supervision
 from lungcare.api import Batch
 from lungcare.bundle import Bundle, open_bundle
 from lungcare.guarded_service import GuardedService
@@ -31,6 +31,7 @@ try:
 except SettingsError as error:
     raise SystemExit(f"lungcare: {error}") from error
 log.configure()
+supervision.look_each_second()
 # Read by uvicorn when it starts, after this: whose X-Forwarded-For counts.
 os.environ["FORWARDED_ALLOW_IPS"] = settings.trusted_proxies
 # BentoML would open a span of OpenTelemetry for each request, which nobody collects; false opens them.

@@ -17,7 +17,7 @@ from lungcare.bundle import Bundle, open_bundle
 from lungcare.examples import examples
 from lungcare.film import decode, network_input
 from lungcare.network import Network
-from lungcare.runtime import TENSORFLOW, exactly
+from lungcare.runtime import exactly
 
 PROCESSOR = "CPU:0"
 ROUNDS = 5
@@ -63,7 +63,7 @@ def compared(bundle: Bundle, films: np.ndarray, batches: list[int]) -> dict[str,
 def _on(device: str, bundle: Bundle) -> Callable[[np.ndarray], np.ndarray]:
     """The network's call, with its weights and all that it computes on a device."""
     with tf.device(device):
-        network = Network(bundle.network, bundle.card.input.size, TENSORFLOW)
+        network = Network(bundle.network, bundle.card.input.size)
 
     def call(films: np.ndarray) -> np.ndarray:
         with tf.device(device):

@@ -7,9 +7,13 @@ docs/results/bench/layers.json.
 """
 
 import itertools
+import os
 import statistics
+import subprocess
+import sys
 import tempfile
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +21,6 @@ import numpy as np
 from benchmarks import load, question
 from benchmarks.reading import seconds_of
 from lungcare.bundle import open_bundle
-from lungcare.network import Network
 from lungcare.reader import Reader
 from lungcare.reading import Reading
 from lungcare.runtime import TENSORFLOW
@@ -39,7 +42,7 @@ def main() -> None:
     with question.measuring("layers", options) as figures, tempfile.TemporaryDirectory() as folder:
         reader = Reader(bundle)
         films = [film for film in films if isinstance(reader.read(film), Reading)]
-        reference = Network(bundle.network, bundle.card.input.size, TENSORFLOW)
+        reference = _in_tensorflow(bundle.network, Path(folder) / "saved")
         squares = [reader.prepare(film).pixels[np.newaxis] for film in films]
         with serving.serving(serving.from_source(bundle.folder), Path(folder)) as server:
             client = load.Client(server.url)
@@ -70,6 +73,17 @@ def main() -> None:
         )
         figures["targets"] = TARGETS
         figures["reached"] = {name: figures["ratios"][name] for name in TARGETS}
+
+
+def _in_tensorflow(network: Path, folder: Path) -> Callable[[np.ndarray], np.ndarray]:
+    """The call of a network in TensorFlow, whose graph another process saves in `folder`: Keras here is on OpenVINO."""
+    code = "import keras, sys; keras.saving.load_model(sys.argv[1], compile=False).export(sys.argv[2], verbose=False)"
+    command = [sys.executable, "-c", code, network, folder]
+    subprocess.run(command, check=True, env=os.environ | {"KERAS_BACKEND": TENSORFLOW}, capture_output=True)
+    import tensorflow as tf
+
+    graph = tf.saved_model.load(folder)
+    return lambda square: graph.serve(tf.convert_to_tensor(square)).numpy()
 
 
 def _traced(reader: Reader, film: bytes, stages: Counter) -> None:

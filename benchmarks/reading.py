@@ -16,7 +16,6 @@ from PIL import Image
 from benchmarks import load, question
 from benchmarks.batch import REAL
 from lungcare.film import decode, network_input
-from lungcare.network import Network
 from lungcare.reader import Reader
 from lungcare.reading import Reading
 from train.manifest import read_films
@@ -36,8 +35,7 @@ def main() -> None:
     kind, films = _films(5 if options.quick else options.films)
     with question.measuring("reading", options) as figures:
         reader = Reader.open(options.model)
-        network = Network(reader.bundle.network, reader.bundle.card.input.size)
-        small, large = beside(reader, network, films), beside(reader, network, [_enlarged(film) for film in films])
+        small, large = beside(reader, films), beside(reader, [_enlarged(film) for film in films])
         figures["model"], figures["films_are"] = reader.tag, kind
         figures["as_they_are"], figures["enlarged"] = small, large
         figures["targets"] = TARGETS
@@ -56,14 +54,14 @@ def _films(count: int) -> tuple[str, list[bytes]]:
     return "real", [(REAL / test[at]).read_bytes() for at in np.random.default_rng(0).permutation(len(test))[:count]]
 
 
-def beside(reader: Reader, network: Network, films: list[bytes]) -> dict[str, float]:
+def beside(reader: Reader, films: list[bytes]) -> dict[str, float]:
     """Medians of the network, the whole reading and that with its map, in turns; refused films are left out."""
     seconds = {"network": [], "whole": [], "with_map": []}
     for data in films:
         if not isinstance(reader.read(data), Reading):
             continue
-        square = network_input(decode(data), network.size)[np.newaxis]
-        seconds["network"].append(seconds_of(lambda square=square: network(square)))
+        square = network_input(decode(data), reader.network.size)[np.newaxis]
+        seconds["network"].append(seconds_of(lambda square=square: reader.network(square)))
         seconds["whole"].append(seconds_of(lambda data=data: reader.read(data)))
         seconds["with_map"].append(seconds_of(lambda data=data: reader.read_with_map(data)))
     medians = {f"{name}_ms": round(1000 * statistics.median(each), 2) for name, each in seconds.items()}

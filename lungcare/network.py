@@ -1,16 +1,19 @@
-"""The network behind one call. Imports TensorFlow: import this module late."""
+"""The network behind one call. Imports Keras: import this module late, after `lungcare.runtime.choose`."""
 
+import json
+import tempfile
+import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 from lungcare.bundle import BundleError
 from lungcare.conditions import CODES
-from lungcare.runtime import fitting, frozen
+from lungcare.layout import channels_first
+from lungcare.runtime import OPENVINO, Outputs, frozen
 from lungcare.trace import stage
 
 
@@ -34,28 +37,47 @@ def compiled(path: str | Path, size: int, *output: int) -> Callable[[np.ndarray]
     Raises BundleError when the file is no network of this shape.
     """
     model = _loaded(path, size, *output)
-    call = frozen(lambda films: {"output": model(films, training=False)}, model.input_shape, fitting())
-    return lambda films: call(films)["output"]
+    call = _shaped(frozen(keras.Model(model.inputs, {"output": model.outputs[0]})), model)
+    return lambda films: call(films)["output"].reshape(-1, *output)
+
+
+def _shaped(call: Callable[[np.ndarray], Outputs], model: keras.Model) -> Callable[[np.ndarray], Outputs]:
+    """A call for films of one channel, which may stand first or last."""
+    shape = model.input_shape[1:]
+    return lambda films: call(films.reshape(-1, *shape))
 
 
 def _loaded(path: str | Path, size: int, *output: int) -> keras.Model:
+    """The network of a Keras file, its channels where the backend is quick with them. Raises BundleError."""
+    has_channels_first = keras.backend.backend() == OPENVINO
     try:
-        model = keras.saving.load_model(path, compile=False, safe_mode=True)
-    except (ValueError, TypeError, OSError) as error:
+        model = _with_channels_first(path) if has_channels_first else keras.saving.load_model(path, compile=False)
+    except (ValueError, TypeError, KeyError, OSError, zipfile.BadZipFile) as error:
         raise BundleError(f"{path} cannot be loaded: {error}") from error
     wanted = (None, size, size, 1), (None, *output)
-    if (model.input_shape, model.output_shape) != wanted:
-        raise BundleError(
-            f"{path} must map {wanted[0]} to {wanted[1]}. Received: {model.input_shape} to {model.output_shape}"
-        )
+    found = tuple(
+        (shape[0], *shape[2:], shape[1]) if has_channels_first and len(shape) == 4 else shape
+        for shape in (model.input_shape, model.output_shape)
+    )
+    if found != wanted:
+        raise BundleError(f"{path} must map {wanted[0]} to {wanted[1]}. Received: {found[0]} to {found[1]}")
+    return model
+
+
+def _with_channels_first(path: str | Path) -> keras.Model:
+    """The network of a Keras file, its channels moved. Not by the configuration of a model, which imports TensorFlow."""
+    with zipfile.ZipFile(path) as file, tempfile.TemporaryDirectory() as folder:
+        config = json.loads(file.read("config.json")) | {"compile_config": None}
+        model = keras.models.model_from_json(json.dumps(channels_first(config)))
+        # Unpacked: Keras would read it piece by piece, and unpack it anew for most of them.
+        model.load_weights(file.extract("model.weights.h5", folder))
     return model
 
 
 class Network:
     """A compiled network: square films in, probabilities out. Calls from several threads are safe.
 
-    path: the Keras file. size: side of the square that it takes, in pixels. runtime: one of lungcare.runtime; else that
-    which fits this machine.
+    path: the Keras file. size: side of the square that it takes, in pixels.
     Raises BundleError when the file is no network of this shape.
 
     ```python
@@ -64,10 +86,10 @@ class Network:
     ```
     """
 
-    def __init__(self, path: str | Path, size: int, runtime: str | None = None):
+    def __init__(self, path: str | Path, size: int):
         model = _loaded(path, size, len(CODES))
         self.size = size
-        self._call = frozen(_looking(model), model.input_shape, runtime or fitting())
+        self._call = _shaped(frozen(_looking(model)), model)
 
     def __call__(self, films: np.ndarray) -> np.ndarray:
         """Probabilities of the conditions, in their order.
@@ -83,23 +105,18 @@ class Network:
         return Seen(seen["probabilities"], seen["features"], seen.get("influence"))
 
 
-def _looking(model: keras.Model):
-    """A function from films to what Seen holds, but for what the network does not give."""
+def _looking(model: keras.Model) -> keras.Model:
+    """The network that gives what Seen holds, but for what this one does not have."""
     last = model.layers[-1]
     before = [layer for layer in model.layers[:-1] if not isinstance(layer, keras.layers.Dropout)][-1]
     outputs = {"probabilities": model.outputs[0], "features": last.input}
-    has_map = isinstance(last, keras.layers.Dense) and isinstance(before, keras.layers.GlobalAveragePooling2D)
-    if has_map:
-        outputs["maps"] = before.input
-    inner = keras.Model(model.inputs, outputs)
-
-    def look(films: tf.Tensor) -> dict[str, tf.Tensor]:
-        seen = inner(films, training=False)
-        if has_map:
-            maps = seen.pop("maps")
-            places = tf.cast(tf.shape(maps)[1] * tf.shape(maps)[2], tf.float32)
-            # Class activation mapping (Zhou et al., CVPR 2016): the dense layer, taken at each place.
-            seen["influence"] = tf.tensordot(maps, last.kernel, 1) / places
-        return seen
-
-    return look
+    if not (isinstance(last, keras.layers.Dense) and isinstance(before, keras.layers.GlobalAveragePooling2D)):
+        return keras.Model(model.inputs, outputs)
+    maps = before.input
+    if before.data_format == "channels_first":
+        maps = keras.layers.Permute((2, 3, 1), name=f"{last.name}_channels_last")(maps)
+    # Class activation mapping (Zhou et al., CVPR 2016): the dense layer, taken at each place.
+    at_each_place = keras.layers.Dense(len(CODES), use_bias=False, name=f"{last.name}_at_each_place")
+    outputs["influence"] = at_each_place(maps)
+    at_each_place.set_weights([last.get_weights()[0] / (maps.shape[1] * maps.shape[2])])
+    return keras.Model(model.inputs, outputs)

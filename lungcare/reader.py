@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lungcare import influence, lungs
+from lungcare import influence, lungs, runtime
 from lungcare.bundle import Bundle, open_bundle
 from lungcare.calibration import calibrated, reweighted
 from lungcare.certainty import SCORES
@@ -41,6 +41,7 @@ class Reader:
     """
 
     def __init__(self, bundle: Bundle, settings: Settings | None = None):
+        runtime.choose()
         from lungcare.network import Network, compiled
 
         self.bundle = bundle

@@ -1,25 +1,25 @@
-"""What calculates a network: OpenVINO on a processor, TensorFlow on a GPU. Imports TensorFlow: import this module late.
+"""What calculates a network: Keras on OpenVINO on a processor, on TensorFlow on a GPU.
 
-Keras on TensorFlow is the reference: what it traces is what either calculates, in whole float32, and
-tests/test_network.py holds them together.
+Keras on TensorFlow is the reference: tests/test_network.py holds what OpenVINO calculates, in whole float32, to it.
+Import this module before Keras.
 """
 
+import importlib.util
+import os
+import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import tensorflow as tf
-from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
 from lungcare.cores import cores
 
-try:
-    import openvino
-except ImportError:  # TensorFlow alone reads the same, more slowly
-    openvino = None
+if TYPE_CHECKING:
+    import keras
 
 TENSORFLOW, OPENVINO = "tensorflow", "openvino"
 TOLERANCE, GPU_TOLERANCE = 1e-3, 5e-3
@@ -28,42 +28,67 @@ Outputs = dict[str, np.ndarray]
 
 
 def fitting() -> str:
-    """The runtime for this machine: TensorFlow where there is a GPU, or no OpenVINO."""
-    return TENSORFLOW if openvino is None or tf.config.list_physical_devices("GPU") else OPENVINO
+    """The backend of Keras for this machine: TensorFlow where there is a GPU, or no OpenVINO."""
+    if importlib.util.find_spec("openvino") is None:
+        return TENSORFLOW
+    if not any(Path("/dev").glob("nvidia[0-9]*")):
+        return OPENVINO
+    import tensorflow as tf
+
+    return TENSORFLOW if tf.config.list_physical_devices("GPU") else OPENVINO
 
 
-def frozen(
-    call: Callable[[tf.Tensor], dict[str, tf.Tensor]], shape: tuple[int | None, ...], runtime: str
-) -> Callable[[np.ndarray], Outputs]:
-    """A call of Keras as one graph, whose weights are constants, so that batch norms fold into the convolutions.
+def choose() -> None:
+    """Have Keras import the backend for this machine, unless KERAS_BACKEND names one or Keras is there already."""
+    if "keras" in sys.modules:
+        return
+    # By itself TensorFlow uses these kernels on the newest processors only.
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+    os.environ.setdefault("KERAS_BACKEND", fitting())
 
-    shape: that of the films, (None, size, size, 1). runtime: TENSORFLOW or OPENVINO. Returns a function from films to
-    the named outputs, all NumPy arrays of float32; calls from several threads are safe.
+
+def frozen(network: "keras.Model") -> Callable[[np.ndarray], Outputs]:
+    """The call of a network as one graph whose weights are constants: batch norms fold into the convolutions.
+
+    network: from films, float32, of one fixed size, to named outputs. Returns a function from films, n of them, to
+    these outputs, all NumPy arrays of float32; calls from several threads are safe.
+    Raises RuntimeError where Keras has a backend that nothing here can run.
     """
-    traced = tf.function(call, input_signature=[tf.TensorSpec(shape, tf.float32)], autograph=False)
-    concrete = traced.get_concrete_function()
-    names = sorted(concrete.structured_outputs)  # the order in which a graph gives the values of a dictionary
-    graph = convert_variables_to_constants_v2(concrete)
-    values = {TENSORFLOW: _in_tensorflow, OPENVINO: _in_openvino}[runtime](graph)
+    import keras
+
+    backends = {TENSORFLOW: _in_tensorflow, OPENVINO: _in_openvino}
+    name = keras.backend.backend()
+    if name not in backends:
+        raise RuntimeError(f"KERAS_BACKEND is {name}. It must be one of {', '.join(backends)}.")
+    names = sorted(network.output)  # the order in which a graph gives the values of a dictionary
+    values = backends[name](network)
 
     def run(films: np.ndarray) -> Outputs:
         return dict(zip(names, values(films), strict=True))
 
-    run(np.zeros((1, *shape[1:]), np.float32))
+    run(np.zeros((1, *network.input_shape[1:]), np.float32))
     return run
 
 
-def _in_tensorflow(graph) -> Callable[[np.ndarray], list[np.ndarray]]:
+def _in_tensorflow(network: "keras.Model") -> Callable[[np.ndarray], list[np.ndarray]]:
+    import tensorflow as tf
+    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+
+    shape = tf.TensorSpec(network.input_shape, tf.float32)
+    traced = tf.function(lambda films: network(films, training=False), input_signature=[shape], autograph=False)
+    graph = convert_variables_to_constants_v2(traced.get_concrete_function())
     return lambda films: [value.numpy() for value in graph(tf.convert_to_tensor(films, tf.float32))]
 
 
-def _in_openvino(graph) -> Callable[[np.ndarray], list[np.ndarray]]:
+def _in_openvino(network: "keras.Model") -> Callable[[np.ndarray], list[np.ndarray]]:
+    import openvino
+
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, "network.pb")
-        path.write_bytes(graph.graph.as_graph_def().SerializeToString())
+        path = Path(folder, "network.xml")
+        network.export(str(path), format="openvino", verbose=False)
         model = openvino.Core().read_model(path)
     # One film a call: a fixed shape is quicker than a free one, and many films together are no quicker than one by one.
-    model.reshape([1, *graph.inputs[0].shape[1:]])
+    model.reshape([1, *network.input_shape[1:]])
     # A stream for each core: what waits beside others is read as fast as they are.
     settings = {
         "INFERENCE_PRECISION_HINT": "f32",
@@ -71,7 +96,6 @@ def _in_openvino(graph) -> Callable[[np.ndarray], list[np.ndarray]]:
         "INFERENCE_NUM_THREADS": cores(),
     }
     compiled = openvino.Core().compile_model(model, "CPU", settings)
-    outputs = [compiled.output(value.name) for value in graph.outputs]
     # A request holds the memory of one call. Twice as many as are calculated at a time, so that the next one is at hand
     # while Python still takes the outputs of the last; whoever comes then waits.
     places = threading.BoundedSemaphore(2 * compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS"))
@@ -82,7 +106,7 @@ def _in_openvino(graph) -> Callable[[np.ndarray], list[np.ndarray]]:
             request = idle.pop() if idle else compiled.create_infer_request()
             try:
                 found = request.infer([film[np.newaxis]])
-                return [found[output] for output in outputs]
+                return [found[output] for output in compiled.outputs]
             finally:
                 idle.append(request)
 
@@ -96,6 +120,13 @@ def _in_openvino(graph) -> Callable[[np.ndarray], list[np.ndarray]]:
 @contextmanager
 def exactly() -> Iterator[float]:
     """Calculate in whole float32 in the block, on a GPU too. Gives by how much two machines may then differ."""
+    import keras
+
+    if keras.backend.backend() != TENSORFLOW:
+        yield TOLERANCE
+        return
+    import tensorflow as tf
+
     has_tf32 = tf.config.experimental.tensor_float_32_execution_enabled()
     tf.config.experimental.enable_tensor_float_32_execution(False)
     try:

@@ -16,11 +16,15 @@ _HOME = tempfile.TemporaryDirectory(prefix="lungcare-store-")
 os.environ["BENTOML_HOME"] = _HOME.name
 os.environ["BENTOML_DO_NOT_TRACK"] = "True"
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+# This process trains, so its Keras is on TensorFlow. What it starts chooses for itself.
+os.environ |= {"KERAS_BACKEND": "tensorflow", "TF_ENABLE_ONEDNN_OPTS": "1"}
+import keras  # noqa: E402
+
+del os.environ["KERAS_BACKEND"]
 
 
 def make_bundle(folder: Path, version: str = "0.0.1", seed: int = 0, name: str = NAME) -> Path:
     """A bundle with a tiny network of random weights: 64 px in, four probabilities out."""
-    import keras
     import numpy as np
 
     from lungcare import bundle, film

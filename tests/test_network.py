@@ -1,20 +1,23 @@
-from concurrent.futures import ThreadPoolExecutor
+import sys
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
+from lungcare import lungs, runtime
 from lungcare.bundle import open_bundle
 from lungcare.examples import examples
 from lungcare.film import decode, network_input
+from lungcare.gate import columns
 from lungcare.network import Network, compiled
-from lungcare.runtime import OPENVINO, TENSORFLOW, fitting
+from lungcare.runtime import OPENVINO, TENSORFLOW, choose, fitting
+from tests.on_openvino import on_openvino
 from train.networks import reader
 
 
-@pytest.mark.parametrize("runtime", [TENSORFLOW, OPENVINO])
-def test_the_compiled_network_gives_what_keras_gives(tmp_path, runtime):
+@pytest.mark.parametrize("backend", [TENSORFLOW, OPENVINO])
+def test_the_compiled_network_gives_what_keras_gives(tmp_path, backend):
     keras.utils.set_random_seed(0)
     network = reader(64)
     # Batch norms as after a training, so that folding them into the convolutions is put to the test.
@@ -22,41 +25,76 @@ def test_the_compiled_network_gives_what_keras_gives(tmp_path, runtime):
     for layer in network.layers:
         if isinstance(layer, keras.layers.BatchNormalization):
             layer.set_weights([rng.uniform(0.5, 1.5, weights.shape) for weights in layer.get_weights()])
-    network.save(tmp_path / "network.keras")
+    path = tmp_path / "network.keras"
+    network.save(path)
     films = rng.uniform(0, 255, (3, 64, 64, 1)).astype(np.float32)
     features = keras.Model(network.inputs, network.get_layer("features").output)
-    seen = Network(tmp_path / "network.keras", 64, runtime).look(films)
-    np.testing.assert_allclose(seen.probabilities, network(films), atol=1e-4)
-    np.testing.assert_allclose(seen.features, features(films), rtol=1e-3, atol=1e-4)
-    logits = seen.influence.sum(axis=(1, 2)) + network.layers[-1].bias
-    np.testing.assert_allclose(keras.ops.softmax(logits), seen.probabilities, atol=1e-4)
-    np.testing.assert_allclose(compiled(tmp_path / "network.keras", 64, 4)(films), seen.probabilities, atol=1e-5)
+    seen = on_openvino(path, films) if backend == OPENVINO else vars(Network(path, 64).look(films))
+    np.testing.assert_allclose(seen["probabilities"], network(films), atol=1e-4)
+    np.testing.assert_allclose(seen["features"], features(films), rtol=1e-3, atol=1e-4)
+    logits = seen["influence"].sum(axis=(1, 2)) + network.layers[-1].bias
+    np.testing.assert_allclose(keras.ops.softmax(logits), seen["probabilities"], atol=1e-4)
+    np.testing.assert_allclose(compiled(path, 64, 4)(films), seen["probabilities"], atol=1e-5)
 
 
 @pytest.mark.parametrize("name", ["lungcare", "thesis-cnn4"])
-def test_a_published_network_reads_the_same_in_either_runtime(name):
+def test_a_published_network_reads_the_same_on_openvino(name):
     bundle = open_bundle(name)
-    size = bundle.card.input.size
-    shown = examples(open_bundle("lungcare"), None)
-    films = np.stack([network_input(decode(example.path.read_bytes()), size) for example in shown])
-    seen, reference = (Network(bundle.network, size, runtime).look(films) for runtime in (OPENVINO, TENSORFLOW))
-    np.testing.assert_allclose(seen.probabilities, reference.probabilities, atol=1e-4)
+    films = shown(bundle.card.input.size)
+    seen, reference = on_openvino(bundle.network, films), Network(bundle.network, films.shape[1]).look(films)
+    np.testing.assert_allclose(seen["probabilities"], reference.probabilities, atol=1e-4)
+    np.testing.assert_array_equal(seen["of_threads"], seen["probabilities"])
+    if reference.influence is None:
+        assert "influence" not in seen
+    else:
+        np.testing.assert_allclose(seen["influence"], reference.influence, atol=1e-4)
 
 
-def test_calls_of_many_threads_do_not_mix(bundle_folder):
-    network = Network(bundle_folder / "model.keras", 64, OPENVINO)
-    films = np.random.default_rng(0).uniform(0, 255, (40, 1, 64, 64, 1)).astype(np.float32)
-    alone = [network(film) for film in films]
-    with ThreadPoolExecutor(8) as pool:
-        np.testing.assert_array_equal(list(pool.map(network, films)), alone)
+def test_the_gate_and_the_lungs_are_the_same_on_openvino():
+    bundle = open_bundle("lungcare")
+    gate = bundle.card.gate
+    for path, size, output in (
+        (bundle.gate, gate.size, (columns(gate.kinds),)),
+        (bundle.lungs, lungs.SIDE, (lungs.SIDE, lungs.SIDE, 1)),
+    ):
+        films = shown(size)
+        found, reference = on_openvino(path, films, output)["output"], compiled(path, size, *output)(films)
+        assert found.shape == reference.shape
+        np.testing.assert_allclose(found, reference, rtol=1e-3, atol=1e-4)
+
+
+def shown(size):
+    """The published examples as a network of that size is given them."""
+    bundle = open_bundle("lungcare")
+    return np.stack([network_input(decode(example.path.read_bytes()), size) for example in examples(bundle, None)])
 
 
 def test_without_openvino_tensorflow_reads_alone(monkeypatch):
-    monkeypatch.setattr("lungcare.runtime.openvino", None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     assert fitting() == TENSORFLOW
 
 
 def test_a_gpu_is_left_to_tensorflow(monkeypatch):
     assert fitting() == OPENVINO
+    monkeypatch.setattr("pathlib.Path.glob", lambda folder, pattern: ["a card"])
+    assert fitting() == OPENVINO
     monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: ["a card"])
     assert fitting() == TENSORFLOW
+
+
+def test_the_backend_is_chosen_before_keras_is_there_and_not_against_the_user(monkeypatch):
+    monkeypatch.delenv("KERAS_BACKEND", raising=False)
+    choose()
+    assert "KERAS_BACKEND" not in runtime.os.environ
+    monkeypatch.delitem(sys.modules, "keras")
+    choose()
+    assert runtime.os.environ["KERAS_BACKEND"] == OPENVINO
+    monkeypatch.setenv("KERAS_BACKEND", TENSORFLOW)
+    choose()
+    assert runtime.os.environ["KERAS_BACKEND"] == TENSORFLOW
+
+
+def test_a_backend_that_cannot_run_it_is_named(bundle_folder, monkeypatch):
+    monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
+    with pytest.raises(RuntimeError, match="KERAS_BACKEND is jax"):
+        Network(bundle_folder / "model.keras", 64)

@@ -1,9 +1,12 @@
 """`python -m train experiments depth|tuning|doubts|beside`: the thesis's tables, and what they are worth."""
 
 import csv
+import fcntl
 import json
 import logging
 import random
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,6 +14,7 @@ import keras
 from PIL import Image
 
 from lungcare.bundle import MODELS, Bundle, Calibration
+from lungcare.cores import cores
 from lungcare.network import Network
 from train.audit import without_lungs
 from train.document import write_experiments
@@ -18,7 +22,7 @@ from train.fit import HISTORY, NETWORK, fit
 from train.inputs import network_inputs
 from train.leave_out import DOCS
 from train.look import UNCALIBRATED, look, look_at
-from train.lungs import SEGMENTER, lungs_on
+from train.lungs import lungs_on
 from train.manifest import DataError
 from train.measure import accuracy, figures, with_interval
 from train.pack import open_pack
@@ -35,6 +39,8 @@ log = logging.getLogger(__name__)
 UNSEEN = ("rsna_equalised", "shenzhen")
 # Of the copies of the films that are tested, so many are trained on where every film is in the set twice.
 TRAINED_TWINS = 0.8
+# For cells of few steps: averages of batch normalisation that keep up, and fewer films to look at after each epoch.
+TUNED = {"norm_momentum": 0.9, "validate_films": 200}
 
 
 @dataclass(frozen=True)
@@ -56,8 +62,11 @@ class Cell:
     def recipe(self, views: int, epochs: int) -> Recipe:
         """The thesis's recipe with this cell's settings; every cell sees `views` films an epoch."""
         settings = {"blocks": self.blocks, "batch": self.batch, "sizes": [[0, self.size]], "seed": self.seed}
-        recipe = read_recipe("thesis-cnn4", **settings, steps=views // self.batch, epochs=epochs)
-        return recipe.model_copy(update={"leave_out": UNSEEN}) if self.name == "unseen" else recipe
+        if self.table == "tuning":
+            settings |= TUNED
+        elif self.name == "unseen":
+            settings["leave_out"] = UNSEEN
+        return read_recipe("thesis-cnn4", **settings, steps=views // self.batch, epochs=epochs)
 
 
 def cells(table: str, seeds: int) -> list[Cell]:
@@ -74,6 +83,8 @@ def cells(table: str, seeds: int) -> list[Cell]:
 def experiments(table: str, prepared: Path, runs: Path, seeds: int, views: int, epochs: int, docs: Path = DOCS) -> None:
     """Run the cells of a table that have no result yet; an interrupted cell goes on where it was.
 
+    Several may run at once: a cell that another process is at is passed over.
+
     Writes docs/results/experiments/<run>.json for each, and docs/EXPERIMENTS.md after each.
     Raises DataError when the packed films are smaller than a cell wants them.
     """
@@ -81,13 +92,27 @@ def experiments(table: str, prepared: Path, runs: Path, seeds: int, views: int, 
     results.mkdir(parents=True, exist_ok=True)
     for cell in cells(table, seeds):
         path = results / f"{cell.run}.json"
-        if path.is_file():
-            log.info("%s is done", cell.run)
-            continue
-        log.info("%s", cell.run)
-        told = run_cell(cell, prepared, runs / cell.run, views, epochs)
-        path.write_text(json.dumps(told, indent=1) + "\n")
+        with _alone(runs / cell.run) as is_ours:
+            if path.is_file() or not is_ours:
+                log.info("%s is done, or another process is at it", cell.run)
+                continue
+            log.info("%s", cell.run)
+            told = run_cell(cell, prepared, runs / cell.run, views, epochs)
+            path.write_text(json.dumps(told, indent=1) + "\n")
         write_experiments(docs / "results", docs / "EXPERIMENTS.md")
+
+
+@contextmanager
+def _alone(run: Path) -> Iterator[bool]:
+    """Keep other processes from a run, in the block. False where one is at it already."""
+    run.mkdir(parents=True, exist_ok=True)
+    with (run / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+        else:
+            yield True
 
 
 def run_cell(cell: Cell, prepared: Path, run: Path, views: int, epochs: int) -> dict:
@@ -115,6 +140,7 @@ def run_cell(cell: Cell, prepared: Path, run: Path, views: int, epochs: int) -> 
         "parameters": keras.models.load_model(run / NETWORK, compile=False).count_params(),
         # The quickest: others may have waited for the processor, or slept.
         "seconds_an_epoch": min(row["seconds"] for row in history),
+        "cores": cores(),
         "enlarged": round(sum(side < cell.size for side in longest) / len(longest), 4),
         "history": history,
         "test": figures(look(run / NETWORK, recipe.size, data, test).readings()),
@@ -178,8 +204,8 @@ def twinned(prepared: Path, folder: Path, seed: int) -> Path:
 def _lungs_blanked(
     network: Path, size: int, prepared: Path, data: Path, films: list[Placed], calibration: Calibration = UNCALIBRATED
 ) -> dict:
-    """{"lungs_blanked": {"accuracy"}} of these films; nothing where there is no segmenter."""
-    lungs = lungs_on(prepared, films, SEGMENTER)
+    """{"lungs_blanked": {"accuracy"}} of these films, by the published segmenter; nothing where there is none."""
+    lungs = lungs_on(prepared, films, MODELS / READER)
     if lungs is None:
         return {}
     blanked = without_lungs(network_inputs(data, films, size), lungs)["lungs_blanked"]

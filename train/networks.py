@@ -24,17 +24,17 @@ EPSILON = 1e-3
 def build(recipe: Recipe, size: int | None) -> keras.Model:
     """The recipe's network for squares of `size` px (None: any size, not for the thesis's network)."""
     if recipe.network == "thesis":
-        return thesis(size, recipe.blocks)
+        return thesis(size, recipe.blocks, recipe.norm_momentum)
     return reader(size)
 
 
-def thesis(size: int, blocks: int) -> keras.Model:
+def thesis(size: int, blocks: int, norm_momentum: float = 0.99) -> keras.Model:
     """Blocks of convolution 3x3, batch normalisation and pooling 2x2, flattened into 128 units, then 4."""
     inputs = keras.Input((size, size, 1), name="film")
     x = layers.Rescaling(1 / 255)(inputs)
     for _ in range(blocks):
         x = layers.Conv2D(FILTERS, 3, padding="same", activation="relu")(x)
-        x = layers.BatchNormalization()(x)
+        x = layers.BatchNormalization(momentum=norm_momentum)(x)
         x = layers.MaxPooling2D()(x)
     x = layers.Flatten()(x)
     x = layers.Dense(128, activation="relu", name="features")(x)

@@ -25,6 +25,7 @@ class Recipe(BaseModel):
     leave_out: sources that are not trained on, nor films of other sources in a group with theirs.
     validate_films: films of the validation part to look at after each epoch, even over classes; 0: all.
     average: decay of the moving average of the weights that is published; 0: none.
+    norm_momentum: decay of the averages of batch normalisation, in the thesis's network.
     borrow: probability that a film gets the grey levels of another one, and the same for the grain.
     transplant: probability that a film's lungs are set into the body of another film, or into nothing.
     augmentation: probability of each transform of train/augment.py.
@@ -52,6 +53,7 @@ class Recipe(BaseModel):
     weight_decay: float = 0.0
     label_smoothing: float = 0.0
     average: float = Field(0.0, ge=0, lt=1)
+    norm_momentum: float = Field(0.99, ge=0, lt=1)
     seed: int = 0
     geometry: Geometry = Geometry()
     borrow: float = Field(0.0, ge=0, le=1)

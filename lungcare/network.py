@@ -65,7 +65,7 @@ def _loaded(path: str | Path, size: int, *output: int) -> keras.Model:
 
 
 def _with_channels_first(path: str | Path) -> keras.Model:
-    """The network of a Keras file, its channels moved. Not by the configuration of a model, which imports TensorFlow."""
+    """The network of a Keras file, its channels moved. Not by a model's get_config, which imports TensorFlow."""
     with zipfile.ZipFile(path) as file, tempfile.TemporaryDirectory() as folder:
         config = json.loads(file.read("config.json")) | {"compile_config": None}
         model = keras.models.model_from_json(json.dumps(channels_first(config)))

@@ -49,10 +49,11 @@ class Quality:
 def quality(radiograph: Radiograph) -> Quality:
     """Measure a film, on every n-th pixel of it."""
     step = max(1, max(radiograph.pixels.shape) // _SIDE)
-    pixels = radiograph.pixels[::step, ::step].ravel()
-    places = [int(share * (pixels.size - 1)) for share in (0.001, 0.02, 0.98, 0.999)]
-    lowest, dark, bright, highest = np.partition(pixels, places)[places].tolist()
-    shares = np.bincount(np.minimum((pixels * _BINS).astype(int), _BINS - 1), minlength=_BINS) / pixels.size
+    levels = np.sort(radiograph.pixels[::step, ::step], axis=None)
+    places = [int(share * (levels.size - 1)) for share in (0.001, 0.02, 0.98, 0.999)]
+    lowest, dark, bright, highest = levels[places].tolist()
+    below = np.searchsorted(levels, np.arange(1, _BINS, dtype=np.float32) / _BINS)
+    shares = np.diff(below, prepend=0, append=levels.size) / levels.size
     return Quality(lowest, dark, bright, highest, even=float((shares[:-1] + shares[1:]).max()))
 
 

@@ -2,6 +2,7 @@ import json
 
 import pytest
 
+from lungcare.conditions import CODES
 from train.experiments import UNSEEN, cells, experiments, twinned
 from train.manifest import DataError
 from train.prepare import open_prepared
@@ -42,8 +43,8 @@ def test_films_packed_too_small_are_refused(prepared, tmp_path):
 
 
 def test_a_cell_that_contradicts_itself_is_marked(tmp_path):
-    assert "| 8 | 240 | 90* |" in tuning(tmp_path)
-    assert "| 16 | 240 | 76 |" in tuning(tmp_path)
+    assert "| 8 | 240 | 90* (80, 80, 80) |" in tuning(tmp_path)
+    assert "| 16 | 240 | 76 (81, 76, 75) |" in tuning(tmp_path)
 
 
 def test_twins_of_tested_films_take_the_place_of_others_in_training(prepared, tmp_path):
@@ -68,8 +69,23 @@ def test_the_seeds_are_held_beside_the_depths(tmp_path):
     folder.mkdir()
     for name, value in {"1-seed0": 0.5, "1-seed1": 0.54, "4-seed0": 0.7}.items():
         figure = {"value": value, "low": value - 0.02, "high": value + 0.02}
-        test = {"accuracy": figure, "report": {"tuberculosis": {"recall": value}}}
-        told = {"parameters": 1, "films_an_epoch": 64, "history": [{}], "seconds_an_epoch": 1, "test": test}
+        row = dict.fromkeys(("precision", "recall", "f1-score", "support"), value)
+        test = {
+            "accuracy": figure,
+            "report": dict.fromkeys((*CODES, "macro avg"), row),
+            "confusion": [[1, 2, 3, 4]] * 4,
+        }
+        told = {
+            "table": "depth",
+            "cell": name[0],
+            "seed": int(name[-1]),
+            "recipe": cells("depth", 1)[int(name[0]) - 1].recipe(64, 1).model_dump(mode="json"),
+            "parameters": 1,
+            "films_an_epoch": 64,
+            "history": [{"epoch": 1, "accuracy": value, "val_accuracy": value}],
+            "seconds_an_epoch": 1,
+            "test": test,
+        }
         (folder / f"depth-{name}.json").write_text(json.dumps(told))
     assert "up to 4.0 points, between the means of the depths by 18.0: more than" in spread(tmp_path)
     page = thesis(tmp_path, tmp_path)
@@ -77,3 +93,6 @@ def test_the_seeds_are_held_beside_the_depths(tmp_path):
     assert "| … with twins |  |" in page
     assert f"{FIGURES['tuning']['8-640']['accuracy']}.0" in page
     assert (tmp_path / PICTURE).is_file()
+    assert "](images/depth.svg)" in page
+    assert (tmp_path / "images" / "depth.svg").is_file()
+    assert "| 4 blocks, seed 0 | tuberculosis | 70.0 | 70.0 | 70.0 | 1 |" in page

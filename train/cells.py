@@ -1,0 +1,84 @@
+"""What every cell of the thesis's tables came to: its curves, its confusion matrix and its classification report."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import matplotlib
+from matplotlib.figure import Figure
+
+from lungcare.conditions import CODES
+
+STYLE = {"svg.hashsalt": "lungcare", "font.size": 7, "axes.spines.top": False, "axes.spines.right": False}
+_HEAD = """<details><summary>The classification report of each cell</summary>
+
+| cell | class | precision | recall | F1 | films |
+|---|---|---|---|---|---|"""
+_INK, _PALE = "#1f6f8b", "#9fb8c3"
+_COLUMNS = 5
+
+
+def reports(cells: list[dict]) -> str:
+    """The classification reports on the test films, in per cent, as a folded Markdown table."""
+    return "\n".join([_HEAD, *(row for told in cells for row in _report(told)), "", "</details>"])
+
+
+def _report(told: dict) -> Iterator[str]:
+    for name in (*CODES, "macro avg"):
+        row = told["test"]["report"][name]
+        figures = " | ".join(f"{100 * row[figure]:.1f}" for figure in ("precision", "recall", "f1-score"))
+        yield f"| {called(told)} | {name} | {figures} | {row['support']:.0f} |"
+
+
+def called(told: dict) -> str:
+    """What a cell is called on the page: what its table varies, and the seed."""
+    recipe = told["recipe"]
+    what = {"depth": f"{recipe['blocks']} blocks", "tuning": f"batch {recipe['batch']}, {recipe['sizes'][0][1]} px"}
+    return f"{what.get(told['table'], told['cell'])}, seed {told['seed']}"
+
+
+def draw(cells: list[dict], path: Path) -> None:
+    """For each cell its accuracy by epoch, above its confusion matrix in shares of the true class, into an SVG file."""
+    columns = min(_COLUMNS, len(cells))
+    rows = -(-len(cells) // columns)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(1.75 * columns, 3.3 * rows), layout="constrained")
+        axes = figure.subplots(2 * rows, columns, squeeze=False)
+        for axis in axes.ravel():
+            axis.set_axis_off()
+        for number, told in enumerate(cells):
+            row, column = divmod(number, columns)
+            _draw_curves(axes[2 * row, column], told)
+            _draw_confusion(axes[2 * row + 1, column], told["test"]["confusion"])
+        axes[0, 0].legend(fontsize=6, frameon=False)
+        figure.savefig(path, metadata={"Date": None})
+
+
+def _draw_curves(axis, told: dict) -> None:
+    epochs = [row["epoch"] for row in told["history"]]
+    for name, label, color in (("accuracy", "training", _PALE), ("val_accuracy", "validation", _INK)):
+        axis.plot(epochs, [100 * row[name] for row in told["history"]], label=label, color=color)
+    axis.set_axis_on()
+    axis.set(title=called(told), ylim=(0, 100), xlabel="epoch", ylabel="accuracy, %")
+    axis.title.set_fontsize(7)
+    axis.grid(alpha=0.3)
+
+
+def _draw_confusion(axis, counts: list[list[int]]) -> None:
+    shares = [[count / max(1, sum(row)) for count in row] for row in counts]
+    axis.set_axis_on()
+    axis.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    for row, values in enumerate(shares):
+        for column, share in enumerate(values):
+            axis.annotate(
+                f"{100 * share:.0f}",
+                (column, row),
+                ha="center",
+                va="center",
+                fontsize=6,
+                color="white" if share > 0.5 else "#222222",
+            )
+    letters = ["N", "P", "TB", "PTX"]
+    axis.set_xticks(range(len(letters)), letters)
+    axis.set_yticks(range(len(letters)), letters)
+    axis.set(xlabel="read as", ylabel="is")

@@ -25,8 +25,8 @@ highest end of the seeds' 95 % intervals (bootstrap over groups). A cell that wa
 _TUNING = """### Batch and size, four blocks
 
 In brackets behind the thesis's accuracy stand its precision, recall and F1. On a balanced test set the recall over all
-classes is the accuracy: cells of the thesis that differ there by more than a rounding are marked *. Precision, recall and
-F1 of ours are macro averages. All our cells have one budget; with a batch of 32 that is so few steps that batch
+classes is the accuracy: cells of the thesis that differ there by more than a rounding are marked *. Precision, recall
+and F1 of ours are macro averages. All our cells have one budget; with a batch of 32 that is so few steps that batch
 normalisation averages with a momentum of 0.9 in all of them, not with the 0.99 of the table of depth.
 
 | batch | size, px | accuracy, thesis | ours | precision, recall, F1, ours | films enlarged to the size | seeds \

@@ -83,15 +83,16 @@ def test_a_gpu_is_left_to_tensorflow(monkeypatch):
 
 
 def test_the_backend_is_chosen_before_keras_is_there_and_not_against_the_user(monkeypatch):
-    monkeypatch.delenv("KERAS_BACKEND", raising=False)
+    environment = {}
+    monkeypatch.setattr(runtime.os, "environ", environment)
     choose()
-    assert "KERAS_BACKEND" not in runtime.os.environ
+    assert not environment
     monkeypatch.delitem(sys.modules, "keras")
     choose()
-    assert runtime.os.environ["KERAS_BACKEND"] == OPENVINO
-    monkeypatch.setenv("KERAS_BACKEND", TENSORFLOW)
+    assert environment["KERAS_BACKEND"] == OPENVINO
+    environment["KERAS_BACKEND"] = TENSORFLOW
     choose()
-    assert runtime.os.environ["KERAS_BACKEND"] == TENSORFLOW
+    assert environment["KERAS_BACKEND"] == TENSORFLOW
 
 
 def test_a_backend_that_cannot_run_it_is_named(bundle_folder, monkeypatch):

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import time
 
 import pytest
 import requests
@@ -84,6 +85,9 @@ def test_gradio_client_reads_with_a_key(keyed):
 def test_the_log_names_the_sender_that_a_trusted_proxy_names(keyed):
     headers = WITH_KEY | {"X-Forwarded-For": "10.1.2.3", "X-Request-ID": "through-a-proxy"}
     assert requests.get(keyed.url + "/model", headers=headers, timeout=30).ok
+    end = time.monotonic() + 30
+    while "through-a-proxy" not in keyed.log.read_text() and time.monotonic() < end:
+        time.sleep(0.1)  # it is logged once the answer has gone
     lines = [json.loads(line) for line in keyed.log.read_text().splitlines() if "through-a-proxy" in line]
     assert [(line["address"], len(line["key"])) for line in lines] == [("10.1.2.3", 8)]
     assert KEY not in keyed.log.read_text()

@@ -14,7 +14,8 @@ _HEAD = """<details><summary>The classification report of each cell</summary>
 | cell | class | precision | recall | F1 | films |
 |---|---|---|---|---|---|"""
 _INK, _PALE = "#1f6f8b", "#9fb8c3"
-_COLUMNS = 5
+# One for each depth, and one for each size.
+_COLUMNS = {"depth": 5, "tuning": 3}
 
 
 def reports(cells: list[dict]) -> str:
@@ -37,8 +38,11 @@ def called(told: dict) -> str:
 
 
 def draw(cells: list[dict], path: Path) -> None:
-    """For each cell its accuracy by epoch, above its confusion matrix in shares of the true class, into an SVG file."""
-    columns = min(_COLUMNS, len(cells))
+    """For each cell its accuracy by epoch, above its confusion matrix in shares of the true class, into an SVG file.
+
+    cells: at least one, all of one table.
+    """
+    columns = min(_COLUMNS[cells[0]["table"]], len(cells))
     rows = -(-len(cells) // columns)
     path.parent.mkdir(parents=True, exist_ok=True)
     with matplotlib.rc_context(STYLE):

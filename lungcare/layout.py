@@ -1,7 +1,6 @@
 """The layout of a network's arrays. OpenVINO calculates with the channels first, Keras's files say last.
 
-Told to calculate with the channels last, it would transpose before and after each convolution, which takes longer than
-the convolutions.
+Told to calculate with the channels last, it would transpose before and after each convolution.
 """
 
 from typing import Any

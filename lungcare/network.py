@@ -13,7 +13,7 @@ import numpy as np
 from lungcare.bundle import BundleError
 from lungcare.conditions import CODES
 from lungcare.layout import channels_first
-from lungcare.runtime import OPENVINO, Outputs, frozen
+from lungcare.runtime import OPENVINO, frozen
 from lungcare.trace import stage
 
 
@@ -37,14 +37,8 @@ def compiled(path: str | Path, size: int, *output: int) -> Callable[[np.ndarray]
     Raises BundleError when the file is no network of this shape.
     """
     model = _loaded(path, size, *output)
-    call = _shaped(frozen(keras.Model(model.inputs, {"output": model.outputs[0]})), model)
+    call = frozen(keras.Model(model.inputs, {"output": model.outputs[0]}))
     return lambda films: call(films)["output"].reshape(-1, *output)
-
-
-def _shaped(call: Callable[[np.ndarray], Outputs], model: keras.Model) -> Callable[[np.ndarray], Outputs]:
-    """A call for films of one channel, which may stand first or last."""
-    shape = model.input_shape[1:]
-    return lambda films: call(films.reshape(-1, *shape))
 
 
 def _loaded(path: str | Path, size: int, *output: int) -> keras.Model:
@@ -89,7 +83,7 @@ class Network:
     def __init__(self, path: str | Path, size: int):
         model = _loaded(path, size, len(CODES))
         self.size = size
-        self._call = _shaped(frozen(_looking(model)), model)
+        self._call = frozen(_looking(model))
 
     def __call__(self, films: np.ndarray) -> np.ndarray:
         """Probabilities of the conditions, in their order.

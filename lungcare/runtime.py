@@ -50,8 +50,8 @@ def choose() -> None:
 def frozen(network: "keras.Model") -> Callable[[np.ndarray], Outputs]:
     """The call of a network as one graph whose weights are constants: batch norms fold into the convolutions.
 
-    network: from films, float32, of one fixed size, to named outputs. Returns a function from films, n of them, to
-    these outputs, all NumPy arrays of float32; calls from several threads are safe.
+    network: from films, float32, of one fixed size, to named outputs. Returns a function from n films, whose one
+    channel may stand first or last, to these outputs, all NumPy arrays of float32; calls from several threads are safe.
     Raises RuntimeError where Keras has a backend that nothing here can run.
     """
     import keras
@@ -61,12 +61,13 @@ def frozen(network: "keras.Model") -> Callable[[np.ndarray], Outputs]:
     if name not in backends:
         raise RuntimeError(f"KERAS_BACKEND is {name}. It must be one of {', '.join(backends)}.")
     names = sorted(network.output)  # the order in which a graph gives the values of a dictionary
+    shape = network.input_shape[1:]
     values = backends[name](network)
 
     def run(films: np.ndarray) -> Outputs:
-        return dict(zip(names, values(films), strict=True))
+        return dict(zip(names, values(films.reshape(-1, *shape)), strict=True))
 
-    run(np.zeros((1, *network.input_shape[1:]), np.float32))
+    run(np.zeros(shape, np.float32))
     return run
 
 
@@ -83,10 +84,11 @@ def _in_tensorflow(network: "keras.Model") -> Callable[[np.ndarray], list[np.nda
 def _in_openvino(network: "keras.Model") -> Callable[[np.ndarray], list[np.ndarray]]:
     import openvino
 
+    core = openvino.Core()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "network.xml")
         network.export(str(path), format="openvino", verbose=False)
-        model = openvino.Core().read_model(path)
+        model = core.read_model(path)
     # One film a call: a fixed shape is quicker than a free one, and many films together are no quicker than one by one.
     model.reshape([1, *network.input_shape[1:]])
     # A stream for each core: what waits beside others is read as fast as they are.
@@ -95,7 +97,7 @@ def _in_openvino(network: "keras.Model") -> Callable[[np.ndarray], list[np.ndarr
         "PERFORMANCE_HINT": "THROUGHPUT",
         "INFERENCE_NUM_THREADS": cores(),
     }
-    compiled = openvino.Core().compile_model(model, "CPU", settings)
+    compiled = core.compile_model(model, "CPU", settings)
     # A request holds the memory of one call. Twice as many as are calculated at a time, so that the next one is at hand
     # while Python still takes the outputs of the last; whoever comes then waits.
     places = threading.BoundedSemaphore(2 * compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS"))

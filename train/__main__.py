@@ -24,7 +24,7 @@ def main(arguments: list[str] | None = None) -> int:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     if os.environ.get("KERAS_BACKEND", "openvino") == "openvino":  # which trains nothing
         os.environ["KERAS_BACKEND"] = "tensorflow"
-    # By itself TensorFlow uses these kernels on the newest processors only, and they train twice as fast on older ones.
+    # By itself TensorFlow uses these kernels on the newest processors only.
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
     try:

@@ -8,7 +8,20 @@ from matplotlib.figure import Figure
 
 from lungcare.conditions import CODES
 
-STYLE = {"svg.hashsalt": "lungcare", "font.size": 7, "axes.spines.top": False, "axes.spines.right": False}
+# Letters stay letters, so that the files are small.
+STYLE = {
+    "svg.hashsalt": "lungcare",
+    "svg.fonttype": "none",
+    "font.size": 7,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+}
+LETTERS = dict(zip(CODES, ("N", "P", "TB", "PTX"), strict=True))
+LEGEND = (
+    "Above: accuracy by epoch. Below: confusion matrix of the test films, in per cent of the true class ("
+    + ", ".join(f"{letters} {code}" for code, letters in LETTERS.items())
+    + ")."
+)
 _HEAD = """<details><summary>The classification report of each cell</summary>
 
 | cell | class | precision | recall | F1 | films |
@@ -82,7 +95,6 @@ def _draw_confusion(axis, counts: list[list[int]]) -> None:
                 fontsize=6,
                 color="white" if share > 0.5 else "#222222",
             )
-    letters = ["N", "P", "TB", "PTX"]
-    axis.set_xticks(range(len(letters)), letters)
-    axis.set_yticks(range(len(letters)), letters)
+    axis.set_xticks(range(len(LETTERS)), LETTERS.values())
+    axis.set_yticks(range(len(LETTERS)), LETTERS.values())
     axis.set(xlabel="read as", ylabel="is")

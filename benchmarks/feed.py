@@ -11,15 +11,12 @@ import json
 import os
 import statistics
 import time
+from functools import partial
 from pathlib import Path
 
-import numpy as np
-
-from train.feed import Feed, ahead
-from train.fit import compiled, training_films
+from train.feed import ahead, makers, open_feed
+from train.fit import compiled
 from train.networks import build
-from train.pack import open_lungs, open_pack
-from train.prepare import open_prepared
 from train.recipe import read_recipe
 
 RESULTS = Path(__file__).resolve().parent.parent / "docs" / "results"
@@ -35,19 +32,17 @@ def main() -> None:
     options = parser.parse_args()
 
     recipe = read_recipe(options.network, steps=options.steps, pretrained=False)
-    split, _ = open_prepared(options.data)
-    films = training_films(split, ())
-    pack, rows = open_pack(options.data)
-    feed = Feed(recipe, films, pack, np.array([rows[p.film.file] for p in films]), open_lungs(options.data, len(pack)))
+    feed = open_feed(recipe, options.data)
     network = compiled(build(recipe, recipe.size), recipe, len(feed))
     constant = feed[0]
     network.train_on_batch(*constant)
 
     fed, still = [], []
-    for epoch in range(options.rounds):
-        feed.start_epoch(epoch)
-        still.append(_seconds(network, (constant for _ in range(len(feed)))))
-        fed.append(_seconds(network, ahead(feed)))
+    with makers(feed, partial(open_feed, recipe, options.data)) as make:
+        for epoch in range(options.rounds):
+            feed.start_epoch(epoch)
+            still.append(_seconds(network, (constant for _ in range(len(feed)))))
+            fed.append(_seconds(network, ahead(feed, make)))
     result = {
         "network": options.network,
         "size": recipe.size_at(0),

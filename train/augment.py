@@ -149,6 +149,12 @@ def tone(film: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return cv2.LUT(film, (np.clip(levels, 0, 1) * 255).astype(np.uint8))
 
 
+def curve(film: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """A rising curve of grey levels through six random knots, as the tables of film and screen have."""
+    rises = np.concatenate([[0], np.cumsum(rng.dirichlet(np.full(6, 2.5)))])
+    return cv2.LUT(film, (np.interp(np.arange(256), np.linspace(0, 255, 7), rises) * 255).astype(np.uint8))
+
+
 def equalise(film: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Histogram equalisation, whole or local (CLAHE), mixed with the film itself."""
     local = cv2.createCLAHE(rng.uniform(1, 4), (8, 8))
@@ -172,6 +178,33 @@ def shade(film: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     line = np.linspace(-1, 1, side, dtype=np.float32)
     ramp = np.cos(direction) * line[None, :] + np.sin(direction) * line[:, None]
     return cv2.multiply(film, 1 + rng.uniform(0.05, 0.3) * ramp, dtype=cv2.CV_8U)
+
+
+def uneven(film: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Gain that changes slowly over the film, as grids, scatter and tube currents make it: deviation 5 to 20 %."""
+    gain = 1 + rng.normal(0, rng.uniform(0.05, 0.2), (4, 4)).astype(np.float32)
+    return cv2.multiply(film, cv2.resize(gain, film.shape, interpolation=cv2.INTER_CUBIC), dtype=cv2.CV_8U)
+
+
+def detail(film: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Coarse structures held back, or brought out, against fine ones: the multi-scale processing of digital units."""
+    side = film.shape[0]
+    small = cv2.resize(film, (64, 64), interpolation=cv2.INTER_AREA)
+    coarse = cv2.resize(cv2.GaussianBlur(small, (0, 0), rng.uniform(1.5, 6)), (side, side))
+    amount = rng.uniform(-0.4, 1.2)
+    return cv2.addWeighted(film, 1 + amount, coarse, -amount, amount * rng.uniform(0, 64))
+
+
+def texture(film: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """A random filter of 3 to 7 px, mixed with the film, mean and deviation kept (RandConv: Xu et al., ICLR 2021)."""
+    side = int(rng.choice([3, 5, 7]))
+    kernel = rng.normal(0, 1, (side, side))
+    filtered = cv2.filter2D(film, cv2.CV_32F, kernel * np.sign(kernel.sum()))
+    (mean, deviation), (its_mean, its_deviation) = ((part.mean(), part.std()) for part in (film, filtered))
+    share = rng.uniform(0.2, 0.8)
+    gain = share * deviation / (its_deviation + 1e-3)
+    mixed = (1 - share) * film.astype(np.float32) + gain * (filtered - its_mean) + share * mean
+    return np.clip(mixed + 0.5, 0, 255).astype(np.uint8)
 
 
 def frame(film: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -220,8 +253,12 @@ TRANSFORMS: dict[str, Transform] = {
     for transform in (
         equalise,
         tone,
+        curve,
         shade,
+        uneven,
+        detail,
         telephone,
+        texture,
         resample,
         blur,
         sharpen,
@@ -269,6 +306,12 @@ def borrow_grain(film: np.ndarray, other: np.ndarray, share: float) -> np.ndarra
     gain = np.clip((its + 1) / (own + 1), 0.2, 4) ** share
     gain[: side // 16] = 1
     return np.clip(fft.irfft2(spectrum * gain[radius].astype(np.float32), film.shape) + 0.5, 0, 255).astype(np.uint8)
+
+
+def mix(film: np.ndarray, other: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Two films of one class, one shining through the other (LISA: Yao et al., ICML 2022). uint8 (side, side), both."""
+    share = rng.beta(2, 2)
+    return cv2.addWeighted(film, share, other, 1 - share, 0)
 
 
 @cache

@@ -9,14 +9,14 @@ import numpy as np
 from lungcare.conditions import CODES
 from lungcare.network import Network
 from train.audit import stratified, without_lungs
-from train.augment import Chest, Geometry, move, transplant
+from train.augment import Chest, Geometry, transplant
 from train.document import write_experiments
 from train.evaluate import opened
 from train.fit import HISTORY, NETWORK, RUN
 from train.look import look_at
 from train.manifest import DataError
 from train.measure import Readings, auc_of, balanced_accuracy, with_interval
-from train.pack import PackedLungs, open_lungs, open_pack
+from train.pack import PackedLungs, open_lungs, open_pack, squares
 from train.prepare import open_prepared
 from train.split import Placed
 
@@ -62,12 +62,12 @@ def _figures(
     network: Network, size: int, films: list[Placed], pack: np.ndarray, rows: np.ndarray, lungs: PackedLungs
 ) -> dict:
     """Figures of one network. rows: of the films in the pack."""
-    whole = look_at(network, films, _squares(pack[rows], size)).readings()
+    whole = look_at(network, films, squares(pack[rows], size)).readings()
     some = stratified(films, FILMS_OF_A_CLASS)
     row_of = dict(zip((p.film.file for p in films), rows, strict=True))
     chosen = [row_of[p.film.file] for p in some]
     masks = np.stack([lungs.mask(row) for row in chosen]).astype(bool)
-    changed = without_lungs(_squares(pack[chosen], size), masks)
+    changed = without_lungs(squares(pack[chosen], size), masks)
     lowest = min(CODES, key=lambda code: auc_of(code)(whole, np.ones(len(films))))
     return {
         "balanced_accuracy": with_interval(whole, balanced_accuracy),
@@ -79,12 +79,6 @@ def _figures(
         },
         **_transplanted(network, size, some, pack, np.array(chosen), lungs),
     }
-
-
-def _squares(films: np.ndarray, size: int) -> np.ndarray:
-    """uint8 (n, side, side) -> float32 (n, size, size, 1)."""
-    rng = np.random.default_rng(0)
-    return np.stack([move(film, size, Geometry(), rng) for film in films])[..., np.newaxis].astype(np.float32)
 
 
 def _cells(readings: Readings, weight: np.ndarray) -> float:

@@ -39,8 +39,8 @@ log = logging.getLogger(__name__)
 UNSEEN = ("rsna_equalised", "shenzhen")
 # Of the copies of the films that are tested, so many are trained on where every film is in the set twice.
 TRAINED_TWINS = 0.8
-# For cells of few steps: averages of batch normalisation that keep up, and fewer films to look at after each epoch.
-TUNED = {"norm_momentum": 0.9, "validate_films": 200}
+# The cells have few steps: averages of batch normalisation that keep up.
+MOMENTUM = 0.9
 
 
 @dataclass(frozen=True)
@@ -63,10 +63,10 @@ class Cell:
         """The thesis's recipe with this cell's settings; every cell sees `views` films an epoch."""
         settings = {"blocks": self.blocks, "batch": self.batch, "sizes": [[0, self.size]], "seed": self.seed}
         if self.table == "tuning":
-            settings |= TUNED
+            settings["validate_films"] = 200
         elif self.name == "unseen":
             settings["leave_out"] = UNSEEN
-        return read_recipe("thesis-cnn4", **settings, steps=views // self.batch, epochs=epochs)
+        return read_recipe("thesis-cnn4", **settings, steps=views // self.batch, epochs=epochs, norm_momentum=MOMENTUM)
 
 
 def cells(table: str, seeds: int) -> list[Cell]:

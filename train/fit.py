@@ -6,7 +6,10 @@ import logging
 import subprocess
 import time
 from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import keras
@@ -15,12 +18,11 @@ import numpy as np
 from tqdm import tqdm
 
 from lungcare.conditions import CODES
-from train.feed import Feed, ahead
+from train.feed import ahead, makers, open_feed, training_films
 from train.imagenet import load_lite0
-from train.inputs import network_inputs
 from train.manifest import DataError
 from train.networks import build
-from train.pack import open_lungs, open_pack
+from train.pack import open_pack, squares
 from train.prepare import open_prepared
 from train.recipe import Recipe
 from train.split import Placed, Split
@@ -41,67 +43,51 @@ def fit(recipe: Recipe, prepared: Path, run: Path, resume: bool = False) -> None
     weights where the recipe asks for them) and history.csv; at the end curves.png.
     Raises DataError when `run` holds another run, or one that `resume` was not given for.
     """
-    split, data = open_prepared(prepared)
+    split, _ = open_prepared(prepared)
     films = training_films(split, recipe.leave_out)
-    if not films:
-        raise DataError(f"{prepared} has no film in its training part.")
+    feed = open_feed(recipe, prepared, films)
     _start_or_check(recipe, split, films, run, resume)
 
     keras.utils.set_random_seed(recipe.seed)
-    pack, rows = open_pack(prepared)
-    lungs = open_lungs(prepared, len(pack))
-    if (recipe.geometry.lungs or recipe.transplant) and not lungs:
-        raise DataError(f"The recipe wants the lungs of the films in {prepared}. Run `python -m train segment` first.")
-    feed = Feed(recipe, films, pack, np.array([rows[p.film.file] for p in films]), lungs)
     network = _network(recipe, run, len(feed))
     history = _history(run / HISTORY)[: int(network.optimizer.iterations) // len(feed)]
     judged = build(recipe, network.input_shape[1])
     judged.compile(loss=network.loss, metrics=["accuracy"])
     validation = None
-    for epoch in range(len(history), recipe.epochs):
-        started = time.monotonic()
-        size = recipe.size_at(epoch)
-        if validation is None or validation[0].shape[1] != size:
-            validation = validation_batch(split, data, recipe, size)
-        feed.start_epoch(epoch)
-        row = {"epoch": epoch + 1} | _train(network, feed)
-        _copy_averages(network, judged)
-        if validation is not None:
-            told = judged.evaluate(*validation, batch_size=recipe.batch, return_dict=True, verbose=0)
-            row |= {f"val_{name}": round(value, 5) for name, value in told.items()}
-        seconds = round(time.monotonic() - started, 1)
-        history.append(row | {"seconds": seconds})
-        # The checkpoint last: what is newer than it is made again on resuming, what is older would be lost.
-        _write_history(run / HISTORY, history)
-        _replace(run / NETWORK, _published(recipe, judged).save)
-        _replace(run / CHECKPOINT, network.save)
-        log.info("%s", "  ".join(f"{name} {value}" for name, value in history[-1].items()))
+    with makers(feed, partial(open_feed, recipe, prepared)) as make:
+        for epoch in range(len(history), recipe.epochs):
+            started = time.monotonic()
+            size = recipe.size_at(epoch)
+            if validation is None or validation[0].shape[1] != size:
+                validation = validation_batch(split, prepared, recipe, size)
+            feed.start_epoch(epoch)
+            batches = tqdm(ahead(feed, make), f"epoch {epoch + 1}", len(feed), unit="batch", disable=None)
+            row = {"epoch": epoch + 1} | _train(network, batches)
+            _copy_averages(network, judged)
+            if validation is not None:
+                told = judged.evaluate(*validation, batch_size=recipe.batch, return_dict=True, verbose=0)
+                row |= {f"val_{name}": round(value, 5) for name, value in told.items()}
+            seconds = round(time.monotonic() - started, 1)
+            history.append(row | {"seconds": seconds})
+            # The checkpoint last: what is newer than it is made again on resuming, what is older would be lost.
+            _write_history(run / HISTORY, history)
+            _replace(run / NETWORK, _published(recipe, judged).save)
+            _replace(run / CHECKPOINT, network.save)
+            log.info("%s", "  ".join(f"{name} {value}" for name, value in history[-1].items()))
     plot_curves(history, run / "curves.png")
 
 
-def _train(network: keras.Model, feed: Feed) -> dict[str, float]:
+def _train(network: keras.Model, batches: Iterable[tuple[np.ndarray, np.ndarray]]) -> dict[str, float]:
     """One epoch. Not `network.fit`, which puts the averaged weights in the place of the weights whenever it ends."""
     totals = Counter()
-    steps = tqdm(ahead(feed), total=len(feed), desc=f"epoch {feed.epoch + 1}", unit="batch", disable=None)
-    for films, labels in steps:
+    for films, labels in batches:
         figures = network.train_on_batch(films, labels, return_dict=True)
         totals.update({name: float(value) * len(films) for name, value in figures.items()} | {"films": len(films)})
     return {name: round(totals[name] / totals["films"], 5) for name in figures}
 
 
-def training_films(split: Split, leave_out: tuple[str, ...]) -> list[Placed]:
-    """The films of the training part, without some sources and without films of other sources in their groups."""
-    barred = {p.group for p in split.films if p.film.source in leave_out}
-    films = [p for p in split.films if p.part == "train"]
-    kept = [p for p in films if p.film.source not in leave_out and p.group not in barred]
-    if leave_out:
-        beside = sum(p.film.source not in leave_out for p in films) - len(kept)
-        log.info("left out: %s, and %d films of other sources in their groups", ", ".join(leave_out), beside)
-    return kept
-
-
-def validation_batch(split: Split, data: Path, recipe: Recipe, size: int) -> tuple[np.ndarray, np.ndarray] | None:
-    """Validation films as the network sees them, and their labels one-hot; None when the part is empty."""
+def validation_batch(split: Split, prepared: Path, recipe: Recipe, size: int) -> tuple[np.ndarray, np.ndarray] | None:
+    """Packed validation films, float32 (n, size, size, 1), and their labels one-hot; None when the part is empty."""
     films = [p for p in split.films if p.part == "validation" and p.film.source not in recipe.leave_out]
     if recipe.validate_films:
         order = np.random.default_rng(0).permutation(len(films))
@@ -110,7 +96,8 @@ def validation_batch(split: Split, data: Path, recipe: Recipe, size: int) -> tup
     if not films:
         return None
     labels = np.eye(len(CODES), dtype=np.float32)[[CODES.index(p.film.label) for p in films]]
-    return network_inputs(data, films, size), labels
+    pack, rows = open_pack(prepared)
+    return squares(pack[[rows[p.film.file] for p in films]], size), labels
 
 
 def plot_curves(history: list[dict], path: Path) -> None:
@@ -162,12 +149,24 @@ def _start_or_check(recipe: Recipe, split: Split, films: list[Placed], run: Path
 def _network(recipe: Recipe, run: Path, steps: int) -> keras.Model:
     if (run / CHECKPOINT).is_file():
         return keras.models.load_model(run / CHECKPOINT)
-    network = build(recipe, recipe.size if recipe.network == "thesis" else None)
+    with _precision(recipe.precision):
+        network = build(recipe, recipe.size if recipe.network == "thesis" else None)
     if recipe.start_from:
         network.set_weights(keras.models.load_model(recipe.start_from, compile=False).get_weights())
     elif recipe.pretrained:
         load_lite0(network)
     return compiled(network, recipe, steps)
+
+
+@contextmanager
+def _precision(name: str) -> Iterator[None]:
+    """Build layers that calculate in this precision, in the block."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(name)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
 
 
 def compiled(network: keras.Model, recipe: Recipe, steps: int) -> keras.Model:

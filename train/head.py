@@ -10,11 +10,10 @@ import numpy as np
 from lungcare.conditions import CODES
 from lungcare.network import Network
 from train.evaluate import opened
-from train.feed import Feed
-from train.fit import HISTORY, NETWORK, RUN, training_films
+from train.feed import open_feed, training_films
+from train.fit import HISTORY, NETWORK, RUN
 from train.look import look
 from train.manifest import DataError
-from train.pack import open_lungs, open_pack
 from train.prepare import open_prepared
 from train.recipe import Recipe
 from train.split import Placed
@@ -103,8 +102,7 @@ def discriminant(
 def _features_of_views(recipe: Recipe, network_file: Path, prepared: Path, films: list[Placed]) -> np.ndarray:
     """What the last layer is given for films augmented as in training: float32 (VIEWS, films, length)."""
     network = Network(network_file, recipe.size)
-    pack, rows = open_pack(prepared)
-    feed = Feed(recipe, films, pack, np.array([rows[p.film.file] for p in films]), open_lungs(prepared, len(pack)))
+    feed = open_feed(recipe, prepared, films)
     found = []
     for start in range(0, VIEWS * len(films), _PIECE):
         places = range(start, min(start + _PIECE, VIEWS * len(films)))

@@ -4,7 +4,8 @@ import json
 from pathlib import Path
 
 from train.document import write_experiments
-from train.fit import HISTORY, NETWORK, RUN, fit, training_films
+from train.feed import training_films
+from train.fit import HISTORY, NETWORK, RUN, fit
 from train.head import refit
 from train.look import look
 from train.measure import by_source, inside

@@ -47,9 +47,10 @@ def reader(size: int | None) -> keras.Model:
     inputs = keras.Input((size, size, 1), name="film")
     x = layers.LayerNormalization(axis=(1, 2, 3), center=False, scale=False, epsilon=1.0, name="standardise")(inputs)
     x = lite0(x)
-    x = layers.GlobalAveragePooling2D(name="features")(x)
-    x = layers.Dropout(0.2)(x)
-    return keras.Model(inputs, layers.Dense(len(CODES), activation="softmax", name="probabilities")(x), name="reader")
+    x = layers.GlobalAveragePooling2D(dtype="float32", name="features")(x)
+    x = layers.Dropout(0.2, dtype="float32")(x)
+    last = layers.Dense(len(CODES), activation="softmax", dtype="float32", name="probabilities")
+    return keras.Model(inputs, last(x), name="reader")
 
 
 def lite0(x: keras.KerasTensor) -> keras.KerasTensor:

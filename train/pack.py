@@ -15,6 +15,7 @@ from lungcare.film import decode, square
 from lungcare.lungs import SIDE as LUNGS_SIDE
 from lungcare.lungs import Box, box_of
 from lungcare.reading import FilmError
+from train.augment import Geometry, move
 from train.duplicates import SIDE
 from train.manifest import Film
 
@@ -91,6 +92,12 @@ def open_lungs(folder: Path, count: int) -> PackedLungs:
     if not (folder / LUNGS).is_file():
         return PackedLungs.none(count)
     return PackedLungs(np.load(folder / LUNGS))
+
+
+def squares(films: np.ndarray, size: int) -> np.ndarray:
+    """Packed films, uint8 (n, side, side) -> float32 (n, size, size, 1), grey levels 0 to 255."""
+    rng = np.random.default_rng(0)
+    return np.stack([move(film, size, Geometry(), rng) for film in films])[..., np.newaxis].astype(np.float32)
 
 
 def grey_levels(unit: np.ndarray) -> np.ndarray:

@@ -20,14 +20,14 @@ Written by `python -m train experiments depth`, `tuning`, `doubts` and `beside` 
 the thesis's figures stand in `train/thesis.json`. Films: the balanced subset that `python -m train prepare --per-class
 2500` draws, brought to the size by bilinear interpolation. Ours: mean over the seeds, in brackets the lowest and
 highest end of the seeds' 95 % intervals (bootstrap over groups). A cell that was not run is empty. Figures in per cent.
+The cells have so few steps that batch normalisation averages with a momentum of 0.9, not Keras's 0.99.
 """
 _TUNING = """### Batch and size, four blocks
 
 In brackets behind the thesis's accuracy stand its precision, recall and F1. On a balanced test set the recall over all
 classes is the accuracy: cells of the thesis that differ there by more than a rounding are marked *. Precision, recall
 and F1 of ours are macro averages. All our cells have one budget (`tuning --views 512 --epochs 5`, on films that
-`prepare --size 640` packed); with a batch of 32 that is so few steps that batch normalisation averages with a momentum
-of 0.9 in all of them, not with the 0.99 of the table of depth.
+`prepare --size 640` packed).
 
 | batch | size, px | accuracy, thesis | ours | precision, recall, F1, ours | films enlarged to the size | seeds \
 | parameters | films an epoch, epochs | seconds of the quickest epoch, cores |

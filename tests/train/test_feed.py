@@ -2,8 +2,7 @@ from collections import Counter
 
 import numpy as np
 
-from train.feed import Feed, chances
-from train.fit import training_films
+from train.feed import Feed, chances, training_films
 from train.manifest import Film
 from train.pack import PackedLungs, open_pack
 from train.prepare import open_prepared
@@ -24,7 +23,7 @@ def test_one_pass_sees_every_film_once(prepared, small_recipe):
     assert sorted(batches.order) == list(range(seen)) == list(range(len(batches.rows)))
     films, labels = batches[0]
     assert films.shape == (8, 32, 32, 1)
-    assert films.dtype == np.float32
+    assert films.dtype == np.uint8
     assert 1 < films.max() <= 255
     assert labels.sum(axis=1).tolist() == [1] * 8
 

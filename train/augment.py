@@ -137,9 +137,16 @@ def sharpen(film: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def compress(film: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """JPEG of quality 20 to 90."""
-    _, coded = cv2.imencode(".jpg", film, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(20, 91))])
-    return cv2.imdecode(coded, cv2.IMREAD_GRAYSCALE)
+    """JPEG or WebP of quality 15 to 90, in half of the cases at a smaller side (128 px at least), then up again.
+
+    Many collections hold small films that were compressed at their size, and traces of that must mean nothing.
+    """
+    side = film.shape[0]
+    small = int(rng.integers(min(128, side), side + 1)) if rng.random() < 0.5 else side
+    shrunk = cv2.resize(film, (small, small), interpolation=cv2.INTER_AREA)
+    kind, option = ((".jpg", cv2.IMWRITE_JPEG_QUALITY), (".webp", cv2.IMWRITE_WEBP_QUALITY))[int(rng.integers(2))]
+    _, coded = cv2.imencode(kind, shrunk, [option, int(rng.integers(15, 91))])
+    return cv2.resize(cv2.imdecode(coded, cv2.IMREAD_GRAYSCALE), (side, side), interpolation=cv2.INTER_LINEAR)
 
 
 def tone(film: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -195,18 +202,6 @@ def detail(film: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return cv2.addWeighted(film, 1 + amount, coarse, -amount, amount * rng.uniform(0, 64))
 
 
-def texture(film: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """A random filter of 3 to 7 px, mixed with the film, mean and deviation kept (RandConv: Xu et al., ICLR 2021)."""
-    side = int(rng.choice([3, 5, 7]))
-    kernel = rng.normal(0, 1, (side, side))
-    filtered = cv2.filter2D(film, cv2.CV_32F, kernel * np.sign(kernel.sum()))
-    (mean, deviation), (its_mean, its_deviation) = ((part.mean(), part.std()) for part in (film, filtered))
-    share = rng.uniform(0.2, 0.8)
-    gain = share * deviation / (its_deviation + 1e-3)
-    mixed = (1 - share) * film.astype(np.float32) + gain * (filtered - its_mean) + share * mean
-    return np.clip(mixed + 0.5, 0, 255).astype(np.uint8)
-
-
 def frame(film: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Borders of 2 to 10 % painted black, white or grey on one to four sides: hides the collection's frame."""
     film = film.copy()
@@ -258,7 +253,6 @@ TRANSFORMS: dict[str, Transform] = {
         uneven,
         detail,
         telephone,
-        texture,
         resample,
         blur,
         sharpen,
@@ -306,12 +300,6 @@ def borrow_grain(film: np.ndarray, other: np.ndarray, share: float) -> np.ndarra
     gain = np.clip((its + 1) / (own + 1), 0.2, 4) ** share
     gain[: side // 16] = 1
     return np.clip(fft.irfft2(spectrum * gain[radius].astype(np.float32), film.shape) + 0.5, 0, 255).astype(np.uint8)
-
-
-def mix(film: np.ndarray, other: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Two films of one class, one shining through the other (LISA: Yao et al., ICML 2022). uint8 (side, side), both."""
-    share = rng.beta(2, 2)
-    return cv2.addWeighted(film, share, other, 1 - share, 0)
 
 
 @cache

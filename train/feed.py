@@ -14,7 +14,7 @@ import numpy as np
 
 from lungcare.conditions import CODES
 from lungcare.cores import cores
-from train.augment import Chest, borrow_grain, borrow_tone, degrade, mix, move, transplant
+from train.augment import Chest, borrow_grain, borrow_tone, degrade, move, transplant
 from train.manifest import DataError
 from train.pack import PackedLungs, open_lungs, open_pack
 from train.prepare import open_prepared
@@ -41,7 +41,6 @@ class Feed:
         self.labels = np.array([CODES.index(p.film.label) for p in films])
         self.chances = chances(films, recipe)
         self.cumulative = np.cumsum(self.chances)
-        self.cumulative_of = [np.cumsum(self.chances * (self.labels == label)) for label in range(len(CODES))]
         self.start_epoch(0)
 
     def start_epoch(self, epoch: int) -> None:
@@ -80,9 +79,6 @@ class Feed:
         rng = np.random.default_rng(draw)
         row = self.rows[number % len(self.rows)]
         film = self._placed(row, size, rng)
-        if recipe.mix and rng.random() < recipe.mix:
-            alike = self._draw(self.cumulative_of[self.labels[number % len(self.rows)]], rng)
-            film = mix(film, self._placed(alike, size, rng), rng)
         if recipe.borrow:
             film = self._borrow(film, rng)
         return degrade(film, recipe.augmentation, rng)
@@ -95,23 +91,23 @@ class Feed:
             lungs = Chest(self.pack[row], self.lungs.mask(row), box)
             if rng.random() < ALONE:
                 return transplant(lungs, None, size, geometry, rng)
-            other = self._draw(self.cumulative, rng)
+            other = self._another(rng)
             other_box = self.lungs.box(other)
             if other_box is not None:
                 body = Chest(self.pack[other], self.lungs.mask(other), other_box)
                 return transplant(lungs, body, size, geometry, rng)
         return move(self.pack[row], size, geometry, rng, box)
 
-    def _draw(self, cumulative: np.ndarray, rng: np.random.Generator) -> int:
-        """Row of a film drawn by cumulative probabilities, up to any sum."""
-        place = np.searchsorted(cumulative, rng.random() * cumulative[-1], "right")
+    def _another(self, rng: np.random.Generator) -> int:
+        """Row of a film drawn as the films of an epoch are."""
+        place = np.searchsorted(self.cumulative, rng.random(), "right")
         return int(self.rows[min(place, len(self.rows) - 1)])
 
     def _borrow(self, film: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Give the film the grey levels, and the grain, of films of other classes and sources, by chance."""
         for borrowed in (borrow_tone, borrow_grain):
             if rng.random() < self.recipe.borrow:
-                other = self.pack[self._draw(self.cumulative, rng)]
+                other = self.pack[self._another(rng)]
                 film = borrowed(film, cv2.resize(other, film.shape, interpolation=cv2.INTER_AREA), rng.uniform(0.3, 1))
         return film
 

@@ -1,5 +1,6 @@
 """`python -m train audit`: does the network read the lungs, or where a film comes from? A number for each shortcut."""
 
+import io
 import json
 import logging
 from collections.abc import Callable
@@ -43,6 +44,9 @@ BLUR = 0.06
 FINE = 0.02
 MARGIN = 0.02
 
+# Of the films that are saved anew.
+JPEG_QUALITY = 50
+
 
 def whole(film: np.ndarray) -> np.ndarray:
     """The film as it is. All changes take and give float32 (rows, columns), 0 to 255, without the square's padding."""
@@ -77,8 +81,16 @@ def only_fine(film: np.ndarray) -> np.ndarray:
     return np.clip(127 + film - ndimage.gaussian_filter(film, FINE * max(film.shape)), 0, 255)
 
 
+def resaved(film: np.ndarray) -> np.ndarray:
+    """Saved as a JPEG of middling quality, as it is, and opened again."""
+    file = io.BytesIO()
+    Image.fromarray((film + 0.5).astype(np.uint8)).save(file, "JPEG", quality=JPEG_QUALITY)
+    return np.asarray(Image.open(file), np.float32)
+
+
 CHANGES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "whole": whole,
+    "resaved": resaved,
     "corners_masked": corners_masked,
     "only_fine": only_fine,
     "blurred": blurred,
@@ -147,14 +159,11 @@ def changes(
     inputs: float32 (n, size, size, 1). lungs: bool (n, side, side), or None.
     Returns for each change "balanced_accuracy", and "survives": share of what the whole film is better than chance by.
     """
-    changed = {
-        name: np.stack([_changed(film[..., 0], change) for film in inputs])[..., np.newaxis]
-        for name, change in CHANGES.items()
-    }
+    all_changed = {name: changed(inputs, name) for name in CHANGES}
     if lungs is not None:
-        changed |= without_lungs(inputs, lungs)
+        all_changed |= without_lungs(inputs, lungs)
     table = {}
-    for name, films_now in changed.items():
+    for name, films_now in all_changed.items():
         readings = look_at(network, films, films_now).readings(calibration)
         table[name] = {"balanced_accuracy": with_interval(readings, balanced_accuracy)}
         log.info("%s: %.3f", name, table[name]["balanced_accuracy"]["value"])
@@ -162,6 +171,17 @@ def changes(
     for told in table.values():
         told["survives"] = round((told["balanced_accuracy"]["value"] - CHANCE) / best, 4) if best > 0 else None
     return table
+
+
+def changed(inputs: np.ndarray, name: str) -> np.ndarray:
+    """Films after one of the CHANGES, each inside its padding. float32 (n, size, size, 1), both."""
+    now = np.zeros_like(inputs)
+    for film, before in zip(now[..., 0], inputs[..., 0], strict=True):
+        rows, columns = (np.flatnonzero(before.any(axis=axis)) for axis in (1, 0))
+        if len(rows):
+            inside = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+            film[inside] = CHANGES[name](before[inside])
+    return now
 
 
 def without_lungs(inputs: np.ndarray, lungs: np.ndarray) -> dict[str, np.ndarray]:
@@ -239,8 +259,7 @@ def frames(network: Network, data: Path, size: int, told: Looked, calibration: C
     auc = auc_against_normal("tuberculosis")
     table = {}
     for name in ("whole", "only_borders"):
-        changed = np.stack([_changed(film[..., 0], CHANGES[name]) for film in inputs])[..., np.newaxis]
-        table[name] = with_interval(look_at(network, films, changed).readings(calibration), auc)
+        table[name] = with_interval(look_at(network, films, changed(inputs, name)).readings(calibration), auc)
     return table
 
 
@@ -256,17 +275,6 @@ def as_text(result: dict) -> str:
     for name, figure in (result["frames"] or {}).items():
         lines.append(f"shenzhen, {name:<16}AUC {as_interval(figure)}")
     return "\n".join(lines)
-
-
-def _changed(square: np.ndarray, change: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
-    """Change the film inside its padding. square: float32 (size, size)."""
-    rows, columns = (np.flatnonzero(square.any(axis=axis)) for axis in (1, 0))
-    if not len(rows):
-        return square
-    film = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-    changed = np.zeros_like(square)
-    changed[film] = change(square[film])
-    return changed
 
 
 def _by_group(readings: Readings, of: Callable[[Film], str]) -> dict:

@@ -8,7 +8,7 @@ import numpy as np
 
 from lungcare.conditions import CODES
 from lungcare.network import Network
-from train.audit import stratified, without_lungs
+from train.audit import changed, stratified, without_lungs
 from train.augment import Chest, Geometry, transplant
 from train.document import write_experiments
 from train.evaluate import opened
@@ -30,8 +30,8 @@ def compare(runs: list[Path], prepared: Path, results: Path = Path("docs/results
     """Judge the network of each run on films of the validation part alone; the runs are added to results/tried.json.
 
     For each run: balanced_accuracy; cells, the mean over class and source of the share read rightly; lowest_auc of the
-    four classes; and balanced accuracies that tell what it reads: lungs_blanked, only_lungs, and transplanted, lungs in
-    the body of a film of another class, with body_followed, the share of those that are read as the body's class.
+    four classes; and balanced accuracies that tell what it reads: resaved, lungs_blanked, only_lungs, and transplanted,
+    lungs in the body of another class's film, with body_followed, the share of those that are read as the body's class.
     Raises DataError where nobody has looked for the lungs yet.
     """
     split, _ = open_prepared(prepared)
@@ -67,7 +67,8 @@ def _figures(
     row_of = dict(zip((p.film.file for p in films), rows, strict=True))
     chosen = [row_of[p.film.file] for p in some]
     masks = np.stack([lungs.mask(row) for row in chosen]).astype(bool)
-    changed = without_lungs(squares(pack[chosen], size), masks)
+    inputs = squares(pack[chosen], size)
+    now = {"resaved": changed(inputs, "resaved"), **without_lungs(inputs, masks)}
     lowest = min(CODES, key=lambda code: auc_of(code)(whole, np.ones(len(films))))
     return {
         "balanced_accuracy": with_interval(whole, balanced_accuracy),
@@ -75,7 +76,7 @@ def _figures(
         "lowest_auc": with_interval(whole, auc_of(lowest)),
         **{
             name: with_interval(look_at(network, some, inputs).readings(), balanced_accuracy)
-            for name, inputs in changed.items()
+            for name, inputs in now.items()
         },
         **_transplanted(network, size, some, pack, np.array(chosen), lungs),
     }

@@ -28,6 +28,7 @@ PARTS = {
 }
 CHANGES = {
     "whole": ("as it is", ""),
+    "resaved": ("saved as JPEG of quality 50", "As readable as before: what falls here was read from compression."),
     "lungs_blanked": (
         "lungs blanked",
         "What can be told without any lung but its outline, which stays: above chance mostly shortcut.",

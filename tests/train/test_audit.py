@@ -37,14 +37,16 @@ def test_a_run_is_audited(prepared, tmp_path):
 
 @pytest.mark.parametrize("name", CHANGES)
 def test_changes_keep_the_padding_and_the_range(name):
-    square = np.zeros((64, 64), np.float32)
-    square[8:56] = np.random.default_rng(0).uniform(1, 255, (48, 64))
-    changed = auditing._changed(square, CHANGES[name])
-    assert not changed[:8].any()
-    assert not changed[56:].any()
-    assert changed.min() >= 0
-    assert changed.max() <= 255
-    assert (name == "whole") == np.array_equal(changed, square)
+    films = np.zeros((2, 64, 64, 1), np.float32)
+    films[0, 8:56] = np.random.default_rng(0).uniform(1, 255, (48, 64, 1))
+    now = auditing.changed(films, name)
+    assert now.shape == films.shape
+    assert not now[0, :8].any()
+    assert not now[0, 56:].any()
+    assert not now[1].any()
+    assert now.min() >= 0
+    assert now.max() <= 255
+    assert (name == "whole") == np.array_equal(now, films)
 
 
 def test_what_the_changes_take_away():
@@ -56,6 +58,7 @@ def test_what_the_changes_take_away():
     assert np.array_equal(corners[40:60], film[40:60])
     assert auditing.blurred(film).std() < 0.2 * film.std()
     assert abs(auditing.only_fine(film).mean() - 127) < 5
+    assert 1 < np.abs(auditing.resaved(film) - film).mean() < 30
 
 
 def test_lungs_are_blanked_or_left_alone():

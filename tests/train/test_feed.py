@@ -1,8 +1,10 @@
 from collections import Counter
+from functools import partial
 
 import numpy as np
 
-from train.feed import Feed, chances, training_films
+from train import feed as feeding
+from train.feed import Feed, ahead, chances, makers, open_feed, training_films
 from train.manifest import Film
 from train.pack import PackedLungs, open_pack
 from train.prepare import open_prepared
@@ -34,6 +36,21 @@ def test_an_epoch_is_the_same_again_and_another_is_not(prepared, small_recipe):
     assert (first[0][0] != second[0][0]).any()
     second.start_epoch(0)
     np.testing.assert_array_equal(first[0][0], second[0][0])
+
+
+def test_threads_and_processes_make_the_batches_of_the_feed_in_its_order(prepared, small_recipe, monkeypatch):
+    opened = partial(open_feed, small_recipe, prepared)
+    for most_threads in (64, 0):
+        monkeypatch.setattr(feeding, "CORES_OF_THREADS", most_threads)
+        batches = opened()
+        with makers(batches, opened) as make:
+            for epoch in range(2):
+                batches.start_epoch(epoch)
+                made = list(ahead(batches, make))
+                assert len(made) == len(batches)
+                for step, (films, labels) in enumerate(made):
+                    np.testing.assert_array_equal(films, batches[step][0])
+                    np.testing.assert_array_equal(labels, batches[step][1])
 
 
 def test_fixed_copies_return_in_the_next_epoch(prepared):

@@ -86,6 +86,17 @@ def test_a_reader_grows_and_publishes_its_averages(prepared, tmp_path):
     assert published.get_layer("block3_expand").kernel.shape == start
 
 
+def test_a_run_in_half_precision_publishes_a_network_of_single_precision(prepared, tmp_path):
+    recipe = read_recipe("thesis-cnn4", sizes=[[0, 32]], blocks=1, batch=8, epochs=1, precision="mixed_bfloat16")
+    fit(recipe, prepared, tmp_path)
+    trained = keras.models.load_model(tmp_path / CHECKPOINT)
+    assert "bfloat16" in {layer.compute_dtype for layer in trained.layers}
+    assert {str(weight.dtype) for weight in trained.trainable_weights} == {"float32"}
+    published = keras.models.load_model(tmp_path / NETWORK, compile=False)
+    assert {layer.compute_dtype for layer in published.layers} == {"float32"}
+    assert keras.config.dtype_policy().name == "float32"
+
+
 def test_the_command_line_says_what_to_do(tmp_path):
     command = [sys.executable, "-m", "train", "fit", "--data", str(tmp_path), "--run", str(tmp_path / "run")]
     found = subprocess.run(command, capture_output=True, text=True, check=False)

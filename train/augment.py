@@ -9,7 +9,7 @@ import numpy as np
 from scipy import fft
 
 from lungcare.lungs import Box
-from train.photograph import careful, photograph
+from train.photograph import hasty, photograph
 
 Transform = Callable[[np.ndarray, np.random.Generator], np.ndarray]
 
@@ -239,8 +239,8 @@ def letters(film: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def telephone(film: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """A picture of the film on a light box or a screen, taken with care."""
-    return photograph(film, careful(rng), rng)
+    """A picture of the film on a light box or a screen, taken in haste."""
+    return photograph(film, hasty(rng), rng)
 
 
 TRANSFORMS: dict[str, Transform] = {

@@ -36,6 +36,18 @@ def careful(rng: np.random.Generator) -> Shot:
     )
 
 
+def hasty(rng: np.random.Generator) -> Shot:
+    """Worse than careful, and still of use to a reader: a reflection, stripes, a camera held a little askew."""
+    return Shot(
+        fill=rng.uniform(0.88, 1.04),
+        tilt=rng.uniform(0, 0.07),
+        turn=rng.uniform(-6, 6),
+        glare=rng.choice([0, rng.uniform(0, 180)]),
+        moire=rng.choice([0, rng.uniform(0, 0.15)]),
+        surround=_surround(rng),
+    )
+
+
 def careless(rng: np.random.Generator) -> Shot:
     """From too far or too slanting, or with a reflection or stripes that hide much of the film."""
     fault = rng.choice(["far", "slanting", "glare", "moire"], p=[0.45, 0.25, 0.2, 0.1])

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from lungcare.bundle import Bundle, Card
 from train.measure import as_interval
+from train.recipe import Recipe
 from train.thesis import thesis
 
 EXPERIMENTS = """# Experiments
@@ -147,8 +148,9 @@ def _left_out_figures(told: dict) -> dict[str, str]:
 
 
 def changed(recipe: dict, first: dict | None) -> str:
-    """What a recipe sets otherwise than the first one, sources left out apart."""
-    ours, theirs = _flat(recipe), _flat(first or {})
+    """What a recipe sets otherwise than the first one, sources left out apart. What came later is at its default."""
+    unset = {name: field.default for name, field in Recipe.model_fields.items() if not field.is_required()}
+    ours, theirs = _flat(unset | recipe), _flat(unset | (first or {}))
     names = sorted(name for name in {*ours, *theirs} - {"leave_out"} if ours.get(name) != theirs.get(name))
     return ", ".join(f"{name} {ours.get(name, 'not set')}" for name in names)
 

@@ -1,9 +1,9 @@
 """What becomes of a reading when the film is photographed: python -m benchmarks.photographs [--films N] [--model NAME]
 
 Takes films of the test part, photographs them by transformation (train/photograph.py: perspective, surroundings,
-reflections, moiré; then JPEG), reads both and writes docs/results/photographs-<name>.json. Of those that are read it
-counts the findings that change and the mean absolute difference of the probabilities; those that are refused are
-counted apart.
+reflections, moiré; then JPEG), reads both and writes docs/results/photographs-<name>.json and docs/PHOTOGRAPHS.md. Of
+those that are read it counts the findings that change and the mean absolute difference of the probabilities; those that
+are refused are counted apart.
 """
 
 import argparse
@@ -26,6 +26,7 @@ from train.split import read as read_split
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "docs" / "results"
+PAGE = ROOT / "docs" / "PHOTOGRAPHS.md"
 FILMS = Path(os.environ.get("LUNGCARE_FILMS", ROOT.parent / "shared" / "data"))
 QUALITY = 85
 REFUSED = "photograph_of_film"
@@ -69,6 +70,7 @@ def main() -> None:
     RESULTS.mkdir(parents=True, exist_ok=True)
     path = RESULTS / f"photographs-{reader.bundle.card.name}.json"
     path.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    PAGE.write_text(page(result), encoding="utf-8")
     print(table(result))
 
 
@@ -85,6 +87,26 @@ def compared(before: list, after: list) -> dict:
         "changed_finding": _mean([own.finding != its.finding for own, its in read]),
         "mean_difference": _mean([np.abs(_vector(own) - _vector(its)).mean() for own, its in read]),
     }
+
+
+def page(result: dict) -> str:
+    """The table with what it shows, and the photographs of the last two rows together."""
+    drawn = [row for name, row in result["shots"].items() if name.startswith("all together") and row["read"]]
+    read = sum(row["read"] for row in drawn)
+    changed = sum(round(row["read"] * row["changed_finding"]) for row in drawn)
+    difference = sum(row["read"] * row["mean_difference"] for row in drawn) / read
+    return f"""# Films that are photographed
+
+Written by `python -m benchmarks.photographs`: {result["films"]} films of the test part, photographed by transformation
+(`train/photograph.py`) and read by {result["model"]}, beside how it reads the films themselves. Of the photographs that
+are read: the share whose finding changes, and the mean absolute difference of the probabilities.
+
+{table(result)}
+
+The rows but the last two hold one fault each, the same for every film; the last two draw it anew for each film. Of
+these two rows' {read} photographs that are read, {changed} change their finding ({100 * changed / read:.1f} %), and the
+probabilities differ by {difference:.3f} in the mean.
+"""
 
 
 def table(result: dict) -> str:

@@ -12,8 +12,7 @@ Before the network, a film passes the gate (`lungcare/gate.py`): rules of qualit
 in the bundle and knows nothing of the reader. It says how likely the picture is a frontal chest film, another kind,
 which way up it lies and whether it is inverted; and how far it is from the frontal films of the training part. The
 thresholds were chosen on the validation part. What lies wrong or is inverted is set right where that is sure, and the
-reading says so. What becomes of readings when films are photographed: `python -m benchmarks.photographs` and
-`docs/results/photographs-lungcare.json`.
+reading says so. [What becomes of readings when films are photographed](PHOTOGRAPHS.md).
 """
 PARTS = {
     "test": "test part",

@@ -1,0 +1,25 @@
+"""The page of films that are photographed, from results of our own and those in the repository."""
+
+import json
+
+from benchmarks.photographs import PAGE, RESULTS, page
+
+ROW = {"films": 100, "refused_as_photograph": 0, "refused_otherwise": 0}
+REFUSED = {**ROW, "read": 0, "refused_as_photograph": 100, "changed_finding": None, "mean_difference": None}
+
+
+def test_the_page_in_the_repository_is_that_of_its_results():
+    assert PAGE.read_text(encoding="utf-8") == page(json.loads((RESULTS / "photographs-lungcare.json").read_text()))
+
+
+def test_the_drawn_photographs_count_by_how_many_are_read():
+    shots = {
+        "strong reflection": {**ROW, "read": 100, "changed_finding": 1.0, "mean_difference": 1.0},
+        "from afar": REFUSED,
+        "all together, carefully": {**ROW, "read": 90, "changed_finding": 0.1, "mean_difference": 0.02},
+        "all together, carelessly": {**ROW, "read": 10, "changed_finding": 0.1, "mean_difference": 0.12},
+    }
+    text = page({"model": "lungcare:1.0.0", "films": 100, "shots": shots})
+    assert "| from afar | 0.0 % | 100.0 % | 0.0 % |  |  |" in text
+    assert "100 photographs that are read, 10 change their finding (10.0 %)" in text
+    assert "differ by 0.030 in the mean" in text

@@ -28,6 +28,13 @@ ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "docs" / "results"
 PAGE = ROOT / "docs" / "PHOTOGRAPHS.md"
 FILMS = Path(os.environ.get("LUNGCARE_FILMS", ROOT.parent / "shared" / "data"))
+HEAD = """# Films that are photographed
+
+Written by `python -m benchmarks.photographs` from `docs/results/photographs-*.json`: films of the test part are
+photographed by transformation (`train/photograph.py`) and read, beside how they are read themselves. Of the photographs
+that are read: the share whose finding changes, and the mean absolute difference of the probabilities. The last two rows
+draw how strong each fault is anew for each film; the others have one strength.
+"""
 QUALITY = 85
 REFUSED = "photograph_of_film"
 
@@ -70,7 +77,7 @@ def main() -> None:
     RESULTS.mkdir(parents=True, exist_ok=True)
     path = RESULTS / f"photographs-{reader.bundle.card.name}.json"
     path.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-    PAGE.write_text(page(result), encoding="utf-8")
+    PAGE.write_text(page(RESULTS), encoding="utf-8")
     print(table(result))
 
 
@@ -89,23 +96,26 @@ def compared(before: list, after: list) -> dict:
     }
 
 
-def page(result: dict) -> str:
-    """The table with what it shows, and the photographs of the last two rows together."""
+def page(results: Path) -> str:
+    """Each model's table, and what becomes of the photographs of its last two rows together."""
+    parts = [HEAD]
+    for path in sorted(results.glob("photographs-*.json")):
+        result = json.loads(path.read_text(encoding="utf-8"))
+        parts += [f"## {result['model']}, {result['films']} films\n", table(result), together(result)]
+    return "\n".join(parts)
+
+
+def together(result: dict) -> str:
+    """What becomes of the photographs that differ from film to film, careful and careless ones together."""
     drawn = [row for name, row in result["shots"].items() if name.startswith("all together") and row["read"]]
     read = sum(row["read"] for row in drawn)
+    if not read:
+        return "\nOf the last two rows' photographs none is read.\n"
     changed = sum(round(row["read"] * row["changed_finding"]) for row in drawn)
     difference = sum(row["read"] * row["mean_difference"] for row in drawn) / read
-    return f"""# Films that are photographed
-
-Written by `python -m benchmarks.photographs`: {result["films"]} films of the test part, photographed by transformation
-(`train/photograph.py`) and read by {result["model"]}, beside how it reads the films themselves. Of the photographs that
-are read: the share whose finding changes, and the mean absolute difference of the probabilities.
-
-{table(result)}
-
-The rows but the last two hold one fault each, the same for every film; the last two draw it anew for each film. Of
-these two rows' {read} photographs that are read, {changed} change their finding ({100 * changed / read:.1f} %), and the
-probabilities differ by {difference:.3f} in the mean.
+    return f"""
+Of the last two rows' {read} photographs that are read, {changed} change their finding ({100 * changed / read:.1f} %),
+and the probabilities differ by {difference:.3f} in the mean.
 """
 
 

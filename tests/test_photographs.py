@@ -9,17 +9,19 @@ REFUSED = {**ROW, "read": 0, "refused_as_photograph": 100, "changed_finding": No
 
 
 def test_the_page_in_the_repository_is_that_of_its_results():
-    assert PAGE.read_text(encoding="utf-8") == page(json.loads((RESULTS / "photographs-lungcare.json").read_text()))
+    assert PAGE.read_text(encoding="utf-8") == page(RESULTS)
 
 
-def test_the_drawn_photographs_count_by_how_many_are_read():
+def test_the_drawn_photographs_count_by_how_many_are_read(tmp_path):
     shots = {
         "strong reflection": {**ROW, "read": 100, "changed_finding": 1.0, "mean_difference": 1.0},
         "from afar": REFUSED,
         "all together, carefully": {**ROW, "read": 90, "changed_finding": 0.1, "mean_difference": 0.02},
         "all together, carelessly": {**ROW, "read": 10, "changed_finding": 0.1, "mean_difference": 0.12},
     }
-    text = page({"model": "lungcare:1.0.0", "films": 100, "shots": shots})
+    result = {"model": "lungcare:1.0.0", "films": 100, "shots": shots}
+    (tmp_path / "photographs-lungcare.json").write_text(json.dumps(result))
+    text = page(tmp_path)
     assert "| from afar | 0.0 % | 100.0 % | 0.0 % |  |  |" in text
     assert "100 photographs that are read, 10 change their finding (10.0 %)" in text
     assert "differ by 0.030 in the mean" in text

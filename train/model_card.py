@@ -429,7 +429,7 @@ def _outside(card: Card) -> str:
     if external.get("looks"):
         lines.append(
             f"Films of collections never trained on were read {external['looks']} times, when versions of the model "
-            "were published; no choice was made by them."
+            "were published."
         )
     return "\n\n".join(lines)
 

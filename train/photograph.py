@@ -26,26 +26,12 @@ class Shot:
 
 def careful(rng: np.random.Generator) -> Shot:
     """Straight, close, hardly a reflection: the film is as good as whole."""
-    return Shot(
-        fill=rng.uniform(0.94, 1.04),
-        tilt=rng.uniform(0, 0.025),
-        turn=rng.uniform(-3, 3),
-        glare=rng.choice([0, rng.uniform(0, 45)]),
-        moire=rng.choice([0, rng.uniform(0, 0.04)]),
-        surround=_surround(rng),
-    )
+    return _at_most(rng, distance=0.06, tilt=0.025, turn=3, glare=45, moire=0.04)
 
 
 def hasty(rng: np.random.Generator) -> Shot:
     """Worse than careful, and still of use to a reader: a reflection, stripes, a camera held a little askew."""
-    return Shot(
-        fill=rng.uniform(0.88, 1.04),
-        tilt=rng.uniform(0, 0.07),
-        turn=rng.uniform(-6, 6),
-        glare=rng.choice([0, rng.uniform(0, 180)]),
-        moire=rng.choice([0, rng.uniform(0, 0.15)]),
-        surround=_surround(rng),
-    )
+    return _at_most(rng, distance=0.12, tilt=0.07, turn=6, glare=180, moire=0.15)
 
 
 def careless(rng: np.random.Generator) -> Shot:
@@ -57,6 +43,18 @@ def careless(rng: np.random.Generator) -> Shot:
         turn=rng.uniform(-12, 12),
         glare=rng.uniform(150, 300) if fault == "glare" else rng.choice([0, rng.uniform(0, 80)]),
         moire=rng.uniform(0.15, 0.35) if fault == "moire" else rng.choice([0, rng.uniform(0, 0.06)]),
+        surround=_surround(rng),
+    )
+
+
+def _at_most(rng: np.random.Generator, distance: float, tilt: float, turn: float, glare: float, moire: float) -> Shot:
+    """No fault above its limit; half of the pictures without a reflection, and half without stripes."""
+    return Shot(
+        fill=rng.uniform(1 - distance, 1.04),
+        tilt=rng.uniform(0, tilt),
+        turn=rng.uniform(-turn, turn),
+        glare=rng.choice([0, rng.uniform(0, glare)]),
+        moire=rng.choice([0, rng.uniform(0, moire)]),
         surround=_surround(rng),
     )
 

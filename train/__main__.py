@@ -189,6 +189,13 @@ def _add_recipe(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int)
 
 
+def _add_lungs(parser: argparse.ArgumentParser) -> None:
+    """The option that says what finds the lungs."""
+    parser.add_argument(
+        "--lungs", type=Path, default=LUNGS, help="run of the segmenter; without it, the published one is taken"
+    )
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m train", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="command")
@@ -217,14 +224,14 @@ def _parser() -> argparse.ArgumentParser:
     evaluate = commands.add_parser("evaluate", help="measure the network of a run")
     evaluate.add_argument("--run", type=Path, default=Path("runs/thesis-cnn4"), help="run (default: %(default)s)")
     evaluate.add_argument("--data", type=Path, default=DATA, help="prepared films (default: %(default)s)")
-    evaluate.add_argument("--lungs", type=Path, default=LUNGS, help="run of the segmenter (default: %(default)s)")
+    _add_lungs(evaluate)
     evaluate.set_defaults(command=_evaluate)
 
     audit = commands.add_parser("audit", help="say what shortcuts the network of a measured run takes")
     audit.add_argument("--run", type=Path, default=Path("runs/thesis-cnn4"), help="run (default: %(default)s)")
     audit.add_argument("--data", type=Path, default=DATA, help="prepared films (default: %(default)s)")
     audit.add_argument("--name", help="name of the bundle, as in models/<name> (default: that of the run's folder)")
-    audit.add_argument("--lungs", type=Path, default=LUNGS, help="run of the segmenter (default: %(default)s)")
+    _add_lungs(audit)
     audit.set_defaults(command=_audit)
 
     publish = commands.add_parser("publish", help="make the bundle, put it into the model store, write the figures")
@@ -233,9 +240,7 @@ def _parser() -> argparse.ArgumentParser:
     publish.add_argument("--name", help="name of the bundle, as in models/<name> (default: that of the run's folder)")
     publish.add_argument("--version", help="x.y.z (default: the next one when anything changed)")
     publish.add_argument("--gate", type=Path, default=GATE, help="run of the gate; without it, the published one")
-    publish.add_argument(
-        "--lungs", type=Path, default=LUNGS, help="run of the segmenter; without it, the published one"
-    )
+    _add_lungs(publish)
     publish.set_defaults(command=_publish)
 
     gate = commands.add_parser("gate", help="train what tells frontal chest films from all else, and measure it")
@@ -246,9 +251,7 @@ def _parser() -> argparse.ArgumentParser:
 
     segment = commands.add_parser("segment", help="train the small network that finds the lungs, and measure it")
     segment.add_argument("--data", type=Path, default=DATA, help="prepared films (default: %(default)s)")
-    segment.add_argument(
-        "--run", type=Path, default=Path("runs/lungs"), help="folder of this run (default: %(default)s)"
-    )
+    segment.add_argument("--run", type=Path, default=LUNGS, help="folder of this run (default: %(default)s)")
     segment.add_argument("--epochs", type=int, default=80)
     segment.set_defaults(command=_segment)
 

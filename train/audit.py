@@ -101,7 +101,7 @@ CHANGES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 def audit(run: Path, prepared: Path, name: str, segmenter: Path = SEGMENTER, models: Path = MODELS) -> dict:
     """Audit the network of a measured run.
 
-    segmenter: run of `python -m train segment`; without one, what needs the lungs is left out.
+    segmenter: run of `python -m train segment`; without one in it, the published one finds the lungs.
     Writes docs/results/audit-<name>.json, and what is made of it: the model card and a picture. Returns what it says.
     Raises DataError when the run is not measured.
     """

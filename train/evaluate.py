@@ -41,7 +41,8 @@ def evaluate(run: Path, prepared: Path, segmenter: Path = SEGMENTER) -> dict:
     Writes run/model.keras (the network as it will be published) and run/results.json with every figure; the external
     part is not looked at here, but once when the model is published. What the network makes of each film stays in
     run/looked.npz.
-    segmenter: run of `python -m train segment`, for the share of the class map in the lungs.
+    segmenter: run of `python -m train segment`, for the share of the class map in the lungs; without one in it, the
+    published one finds them.
     Returns the results. Raises DataError when there is no network, or the split is not the run's.
     """
     recipe, split_checksum = opened(run)

@@ -41,8 +41,8 @@ from train.recipe import Recipe
 log = logging.getLogger(__name__)
 
 DEFAULT = "lungcare"
-GATE_CARD = "gate.json"
-LUNGS_RESULTS = "results.json"
+# What a run of the gate or of the segmenter says of its network.
+CARD_OF = {GATE: "gate.json", LUNGS: "results.json"}
 LARGEST = 15_000_000
 LARGEST_LUNGS = 2_000_000
 PREPROCESSING = (
@@ -153,8 +153,9 @@ def _card(run: Path, recipe: Recipe, results: dict, audits: list[dict], name: st
 
 
 def _found(file: str, run: Path | None, *bundles: Path) -> Path | None:
-    """The gate or the segmenter to publish, its card beside it: that of its run, else of the first bundle with one."""
-    found = (folder / file for folder in (run, *bundles) if folder is not None)
+    """The gate or the segmenter to publish: that of its run, its card beside it, else of the first bundle with one."""
+    measured = run is not None and (run / CARD_OF[file]).is_file()
+    found = (folder / file for folder in ((run, *bundles) if measured else bundles))
     return next((path for path in found if path.is_file()), None)
 
 
@@ -162,7 +163,7 @@ def _with_gate(card: Card, gate: Path | None) -> Card:
     """The card with what belongs to the gate: from the card of its run, or of the bundle in which it lies."""
     if gate is None:
         return card
-    told = gate.with_name(GATE_CARD)
+    told = gate.with_name(CARD_OF[GATE])
     of_gate = GateCard.model_validate_json(told.read_bytes()) if told.is_file() else Bundle(gate.parent).card.gate
     return card.model_copy(update={"gate": of_gate, "files": card.files | {GATE: record_of(gate)}})
 
@@ -175,7 +176,7 @@ def _with_lungs(card: Card, lungs: Path | None) -> Card:
         raise DataError(
             f"{lungs} has {lungs.stat().st_size / 1e6:.1f} MB; at most {LARGEST_LUNGS / 1e6:g} are published."
         )
-    told = lungs.with_name(LUNGS_RESULTS)
+    told = lungs.with_name(CARD_OF[LUNGS])
     of_lungs = LungsCard.model_validate_json(told.read_bytes()) if told.is_file() else Bundle(lungs.parent).card.lungs
     return card.model_copy(update={"lungs": of_lungs, "files": card.files | {LUNGS: record_of(lungs)}})
 

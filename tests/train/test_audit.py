@@ -29,7 +29,7 @@ def test_a_run_is_audited(prepared, tmp_path):
     evaluate(run, prepared)
     told = audit(run, prepared, "phantoms", tmp_path, models)
     assert json.loads((tmp_path / "docs" / "results" / "audit-phantoms.json").read_text()) == told
-    assert set(told["changes"]) == set(CHANGES)
+    assert set(told["changes"]) == {*CHANGES, "lungs_blanked", "only_lungs"}
     assert told["changes"]["whole"]["survives"] in (1, None)
     assert told["network"] == json.loads((run / "results.json").read_text())["network"]
     assert "whole" in auditing.as_text(told)

@@ -7,6 +7,7 @@ from train import lungs, measure
 from train.look import Looked
 from train.manifest import Film
 from train.point import point
+from train.prepare import open_prepared
 from train.split import Placed
 
 
@@ -14,6 +15,7 @@ from train.split import Placed
 def outlined(tmp_path, monkeypatch):
     """Four films of which the upper left eighth is outlined, on 100 x 200 pixels: padded above and below."""
     monkeypatch.setattr(measure, "RESAMPLES", 50)
+    monkeypatch.setattr(lungs, "PUBLISHED", tmp_path)
     mask = np.zeros((100, 200), bool)
     mask[:50, :50] = True
     Image.fromarray(mask).save(tmp_path / "mask.png")
@@ -56,5 +58,13 @@ def test_a_network_without_a_map_has_no_score(outlined):
     assert point(Looked(some.films, some.softmax, some.features, None, some.brightness), data, data, data) == {}
 
 
-def test_without_a_segmenter_there_are_no_lungs(tmp_path):
+def test_without_a_segmenter_there_are_no_lungs(tmp_path, monkeypatch):
+    monkeypatch.setattr(lungs, "PUBLISHED", tmp_path)
     assert lungs.lungs_on(tmp_path, [], tmp_path) is None
+
+
+def test_a_run_without_a_segmenter_has_the_lungs_of_the_published_one(prepared, tmp_path):
+    films = open_prepared(prepared)[0].films[:2]
+    found = lungs.lungs_on(prepared, list(films), tmp_path)
+    assert found.shape == (2, 128, 128)
+    assert np.array_equal(found, lungs.lungs_on(prepared, list(films)))

@@ -131,8 +131,9 @@ def test_a_segmenter_is_published_with_its_figures_unless_it_is_too_large(run, p
     from train.segment import build
 
     told = {"films": 3, "epochs": 1, "parameters": 9, "dice": {"test": {"films": 2, "mean": 0.9, "lowest_tenth": 0.8}}}
-    (tmp_path / "results.json").write_text(json.dumps(told))
     build().save(tmp_path / LUNGS)
+    assert publish(run, prepared, "phantoms-e", None, models, lungs_run=tmp_path).lungs is None  # not measured
+    (tmp_path / "results.json").write_text(json.dumps(told))
     bundle = publish(run, prepared, "phantoms-e", None, models, lungs_run=tmp_path)
     assert bundle.lungs.read_bytes() == (tmp_path / LUNGS).read_bytes()
     assert bundle.card.lungs.dice == told["dice"]

@@ -1,5 +1,6 @@
 """What every cell of the thesis's tables came to: its curves, its confusion matrix and its classification report."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,6 +9,9 @@ from matplotlib.figure import Figure
 
 from lungcare.conditions import CODES
 
+FIGURES = json.loads((Path(__file__).parent / "thesis.json").read_text())
+BESIDE = "beside.json"
+THESIS, READER = "thesis-cnn4", "lungcare"
 # Letters stay letters, so that the files are small.
 STYLE = {
     "svg.hashsalt": "lungcare",
@@ -29,6 +33,40 @@ _HEAD = """<details><summary>The classification report of each cell</summary>
 _INK, _PALE = "#1f6f8b", "#9fb8c3"
 # One for each depth, and one for each size.
 _COLUMNS = {"depth": 5, "tuning": 3}
+
+
+def contradicts_itself(theirs: dict) -> bool:
+    """Whether the recall of a cell of the thesis differs from its accuracy by more than a rounding."""
+    return abs(theirs["accuracy"] - theirs["recall"]) > 1
+
+
+def read_cells(results: Path, table: str, name: str) -> list[dict]:
+    """The results of one cell, one for each seed."""
+    paths = sorted((results / "experiments").glob(f"{table}-{name}-seed*.json"))
+    return [json.loads(path.read_text()) for path in paths]
+
+
+def read_beside(results: Path) -> dict:
+    """What the published networks made of the same test films, by their names; {} where that was not run."""
+    path = results / "experiments" / BESIDE
+    return json.loads(path.read_text())["models"] if path.is_file() else {}
+
+
+def over_seeds(each: list[dict], part: str = "test") -> dict | None:
+    """The accuracy of one cell with several seeds: the mean, and the ends of all their intervals; None without one."""
+    figures = [told[part]["accuracy"] for told in each if part in told]
+    if not figures:
+        return None
+    return {
+        "value": sum(figure["value"] for figure in figures) / len(figures),
+        "low": min(figure["low"] for figure in figures),
+        "high": max(figure["high"] for figure in figures),
+    }
+
+
+def said(figure: dict | None) -> str:
+    """A figure with its interval, in per cent."""
+    return f"{100 * figure['value']:.1f} ({100 * figure['low']:.1f} to {100 * figure['high']:.1f})" if figure else ""
 
 
 def reports(cells: list[dict]) -> str:

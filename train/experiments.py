@@ -17,6 +17,7 @@ from lungcare.bundle import MODELS, Bundle, Calibration
 from lungcare.cores import cores
 from lungcare.network import Network
 from train.audit import without_lungs
+from train.cells import BESIDE, READER, THESIS
 from train.document import write_experiments
 from train.fit import HISTORY, NETWORK, fit
 from train.inputs import network_inputs
@@ -30,7 +31,6 @@ from train.prepare import ORIGIN, SPLIT, open_prepared
 from train.recipe import Recipe, read_recipe
 from train.split import NOWHERE, Placed, Split
 from train.split import write as write_split
-from train.thesis import BESIDE, READER, THESIS
 
 log = logging.getLogger(__name__)
 
@@ -61,12 +61,18 @@ class Cell:
 
     def recipe(self, views: int, epochs: int) -> Recipe:
         """The thesis's recipe with this cell's settings; every cell sees `views` films an epoch."""
-        settings = {"blocks": self.blocks, "batch": self.batch, "sizes": [[0, self.size]], "seed": self.seed}
-        if self.table == "tuning":
-            settings["validate_films"] = 200
-        elif self.name == "unseen":
-            settings["leave_out"] = UNSEEN
-        return read_recipe("thesis-cnn4", **settings, steps=views // self.batch, epochs=epochs, norm_momentum=MOMENTUM)
+        return read_recipe(
+            "thesis-cnn4",
+            blocks=self.blocks,
+            batch=self.batch,
+            sizes=[[0, self.size]],
+            steps=views // self.batch,
+            epochs=epochs,
+            norm_momentum=MOMENTUM,
+            validate_films=200,
+            leave_out=UNSEEN if self.name == "unseen" else (),
+            seed=self.seed,
+        )
 
 
 def cells(table: str, seeds: int) -> list[Cell]:
@@ -205,7 +211,7 @@ def _lungs_blanked(
     network: Path, size: int, prepared: Path, data: Path, films: list[Placed], calibration: Calibration = UNCALIBRATED
 ) -> dict:
     """{"lungs_blanked": {"accuracy"}} of these films, by the published segmenter; nothing where there is none."""
-    lungs = lungs_on(prepared, films, MODELS / READER)
+    lungs = lungs_on(prepared, films)
     if lungs is None:
         return {}
     blanked = without_lungs(network_inputs(data, films, size), lungs)["lungs_blanked"]

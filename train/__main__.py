@@ -4,6 +4,7 @@ import argparse
 import logging
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,8 +15,11 @@ if TYPE_CHECKING:
     from train.recipe import Recipe
 
 DATA = Path("runs/data")
+THESIS = Path("runs/thesis-cnn4")
 LUNGS = Path("runs/lungs")
 GATE = Path("runs/gate")
+DRAWN = Path("runs/synthesis")
+POOL = Path("examples")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -176,12 +180,11 @@ def _experiments(options: argparse.Namespace) -> None:
 def _add_recipe(parser: argparse.ArgumentParser) -> None:
     """The options that name a run and its recipe."""
     parser.add_argument("--network", default="thesis-cnn4", help="recipe: a name in train/recipes or a .toml file")
-    parser.add_argument("--data", type=Path, default=DATA, help="prepared films (default: %(default)s)")
-    parser.add_argument("--run", type=Path, help="folder of this run (default: runs/<network>)")
+    parser.add_argument("--run", type=Path, help="folder of this run; without it, one named after the recipe")
     parser.add_argument("--size", type=int, help="side of the input in px")
     parser.add_argument("--batch", type=int)
     parser.add_argument("--epochs", type=int)
-    parser.add_argument("--steps", type=int, help="batches an epoch (default: one pass over the films)")
+    parser.add_argument("--steps", type=int, help="batches an epoch; without it, one pass over the films")
     parser.add_argument("--blocks", type=int, choices=range(1, 6), help="blocks of the thesis's network")
     parser.add_argument("--copies", type=int, help="fixed augmented copies of each film (the thesis: 6)")
     parser.add_argument("--rate", type=float, help="learning rate")
@@ -189,136 +192,117 @@ def _add_recipe(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int)
 
 
-def _add_lungs(parser: argparse.ArgumentParser) -> None:
-    """The option that says what finds the lungs."""
-    parser.add_argument(
-        "--lungs", type=Path, default=LUNGS, help="run of the segmenter; without it, the published one is taken"
-    )
+def _add_bundle(parser: argparse.ArgumentParser) -> None:
+    """The options of what measures a run and publishes it."""
+    parser.add_argument("--name", help="name of the bundle, as in models/<name>; without it, that of the run's folder")
+    parser.add_argument("--lungs", type=Path, default=LUNGS, help="run of the segmenter; without it, the published one")
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m train", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="command")
 
-    prepare = commands.add_parser("prepare", help="check, group, split and pack films")
+    def add(
+        name: str, command: Callable[[argparse.Namespace], None], about: str, run: Path | None = None
+    ) -> argparse.ArgumentParser:
+        """A command on prepared films; run: its folder where none is given, None where it has no such option."""
+        added = commands.add_parser(name, help=about, formatter_class=_Defaults)
+        added.add_argument("--data", type=Path, default=DATA, help="prepared films")
+        if run:
+            added.add_argument("--run", type=Path, default=run, help="folder of the run")
+        added.set_defaults(command=command)
+        return added
+
+    prepare = commands.add_parser("prepare", help="check, group, split and pack films", formatter_class=_Defaults)
     prepare.add_argument("--data", type=Path, required=True, help="folder with manifest.csv, or a tree class/image")
-    prepare.add_argument("--out", type=Path, default=DATA, help="where the prepared films go (default: %(default)s)")
-    prepare.add_argument("--size", type=int, default=256, help="side of the packed squares in px (default: 256)")
+    prepare.add_argument("--out", type=Path, default=DATA, help="where the prepared films go")
+    prepare.add_argument("--size", type=int, default=256, help="side of the packed squares in px")
     prepare.add_argument("--per-class", type=int, help="keep at most so many films of each class (the thesis: 2500)")
     prepare.add_argument("--resplit", action="store_true", help="draw all parts anew, whatever the data give")
     prepare.add_argument("--record", type=Path, help="write the split here, too (.csv.gz), to be committed")
     prepare.add_argument("--seed", type=int, default=0)
     prepare.set_defaults(command=_prepare)
 
-    fit = commands.add_parser("fit", help="train a network")
+    fit = add("fit", _fit, "train a network")
     fit.add_argument("--resume", action="store_true", help="go on with a run that was interrupted")
     _add_recipe(fit)
-    fit.set_defaults(command=_fit)
 
-    leave_out = commands.add_parser("leave-out", help="train without some sources and score on them")
+    leave_out = add("leave-out", _leave_out, "train without some sources and score on them")
     leave_out.add_argument("sources", nargs="+", metavar="SOURCE")
     leave_out.add_argument("--head", action="store_true", help="make the last layer anew, as `head` does")
     _add_recipe(leave_out)
-    leave_out.set_defaults(command=_leave_out)
 
-    evaluate = commands.add_parser("evaluate", help="measure the network of a run")
-    evaluate.add_argument("--run", type=Path, default=Path("runs/thesis-cnn4"), help="run (default: %(default)s)")
-    evaluate.add_argument("--data", type=Path, default=DATA, help="prepared films (default: %(default)s)")
-    _add_lungs(evaluate)
-    evaluate.set_defaults(command=_evaluate)
+    _add_bundle(add("evaluate", _evaluate, "measure the network of a run", THESIS))
+    _add_bundle(add("audit", _audit, "say what shortcuts the network of a measured run takes", THESIS))
 
-    audit = commands.add_parser("audit", help="say what shortcuts the network of a measured run takes")
-    audit.add_argument("--run", type=Path, default=Path("runs/thesis-cnn4"), help="run (default: %(default)s)")
-    audit.add_argument("--data", type=Path, default=DATA, help="prepared films (default: %(default)s)")
-    audit.add_argument("--name", help="name of the bundle, as in models/<name> (default: that of the run's folder)")
-    _add_lungs(audit)
-    audit.set_defaults(command=_audit)
-
-    publish = commands.add_parser("publish", help="make the bundle, put it into the model store, write the figures")
-    publish.add_argument("--run", type=Path, default=Path("runs/thesis-cnn4"), help="run (default: %(default)s)")
-    publish.add_argument("--data", type=Path, default=DATA, help="prepared films (default: %(default)s)")
-    publish.add_argument("--name", help="name of the bundle, as in models/<name> (default: that of the run's folder)")
-    publish.add_argument("--version", help="x.y.z (default: the next one when anything changed)")
+    publish = add("publish", _publish, "make the bundle, put it into the model store, write the figures", THESIS)
+    publish.add_argument("--version", help="x.y.z; without it, the next one when anything changed")
     publish.add_argument("--gate", type=Path, default=GATE, help="run of the gate; without it, the published one")
-    _add_lungs(publish)
-    publish.set_defaults(command=_publish)
+    _add_bundle(publish)
 
-    gate = commands.add_parser("gate", help="train what tells frontal chest films from all else, and measure it")
-    gate.add_argument("--data", type=Path, default=DATA, help="prepared films (default: %(default)s)")
-    gate.add_argument("--run", type=Path, default=GATE, help="folder of this run (default: %(default)s)")
+    gate = add("gate", _gate, "train what tells frontal chest films from all else, and measure it", GATE)
     gate.add_argument("--record", type=Path, help="write the figures into this folder of documents, such as docs")
-    gate.set_defaults(command=_gate)
 
-    segment = commands.add_parser("segment", help="train the small network that finds the lungs, and measure it")
-    segment.add_argument("--data", type=Path, default=DATA, help="prepared films (default: %(default)s)")
-    segment.add_argument("--run", type=Path, default=LUNGS, help="folder of this run (default: %(default)s)")
-    segment.add_argument("--epochs", type=int, default=80)
-    segment.set_defaults(command=_segment)
+    segment = add("segment", _segment, "train the small network that finds the lungs, and measure it", LUNGS)
+    segment.add_argument("--epochs", type=int, default=80, help="passes over the films")
 
-    synthesize = commands.add_parser("synthesize", help="draw films of no patient, and make the pool of examples")
-    synthesize.add_argument("--data", type=Path, default=DATA, help="prepared films (default: %(default)s)")
-    synthesize.add_argument("--run", type=Path, default=Path("runs/synthesis"), help="default: %(default)s")
-    synthesize.add_argument("--model", default="lungcare", help="bundle that judges the films (default: %(default)s)")
-    synthesize.add_argument("--out", type=Path, default=Path("examples"), help="the pool (default: %(default)s)")
-    synthesize.add_argument("--unselected", type=int, default=64, help="films of each class (default: %(default)s)")
+    synthesize = add("synthesize", _synthesize, "draw films of no patient, and make the pool of examples", DRAWN)
+    synthesize.add_argument("--model", default="lungcare", help="bundle that judges the films")
+    synthesize.add_argument("--out", type=Path, default=POOL, help="the pool")
+    synthesize.add_argument("--unselected", type=int, default=64, help="films of each class")
     synthesize.add_argument("--seed", type=int, default=0)
-    synthesize.set_defaults(command=_synthesize)
 
-    likeness = commands.add_parser("likeness", help="say how near the drawn films come to training films")
-    likeness.add_argument("--data", type=Path, default=DATA, help="prepared films (default: %(default)s)")
-    likeness.add_argument("--pool", type=Path, default=Path("examples"), help="default: %(default)s")
-    likeness.add_argument("--model", default="lungcare", help="bundle whose features count (default: %(default)s)")
-    likeness.add_argument("--run", type=Path, default=Path("runs/synthesis"), help="default: %(default)s")
-    likeness.add_argument(
-        "--films", type=int, default=550, help="training films of each class that the network looks at; 0: none"
-    )
+    likeness = add("likeness", _likeness, "say how near the drawn films come to training films", DRAWN)
+    likeness.add_argument("--model", default="lungcare", help="bundle whose features count")
+    likeness.add_argument("--pool", type=Path, default=POOL, help="the drawn films")
+    likeness.add_argument("--films", type=int, default=550, help="training films of each class to look at; 0: none")
     likeness.add_argument("--record", type=Path, help="write the figures into this folder, such as docs/results")
-    likeness.set_defaults(command=_likeness)
 
-    fidelity = commands.add_parser(
-        "fidelity", help="say how films are read that were drawn, and by what learned of them"
-    )
-    fidelity.add_argument("--data", type=Path, default=DATA, help="prepared films (default: %(default)s)")
-    fidelity.add_argument("--pool", type=Path, default=Path("examples"), help="default: %(default)s")
-    fidelity.add_argument("--model", default="lungcare", help="bundle that judges the films (default: %(default)s)")
-    fidelity.add_argument("--run", type=Path, default=Path("runs/synthesis"), help="default: %(default)s")
-    fidelity.add_argument("--unselected", type=int, default=64, help="films of each class to judge (default: 64)")
+    fidelity = add("fidelity", _fidelity, "say how films are read that were drawn, and by what learned of them", DRAWN)
+    fidelity.add_argument("--model", default="lungcare", help="bundle that judges the films")
+    fidelity.add_argument("--pool", type=Path, default=POOL, help="the drawn films")
+    fidelity.add_argument("--unselected", type=int, default=64, help="films of each class to judge")
     fidelity.add_argument("--each", type=int, default=400, help="films of each class to train on; 0: train none")
     fidelity.add_argument("--network", default="drawn", help="recipe: a name in train/recipes or a .toml file")
     fidelity.add_argument("--record", type=Path, help="write the figures into this folder, such as docs/results")
-    fidelity.set_defaults(command=_fidelity)
 
-    head = commands.add_parser("head", help="make the last layer of a run's network anew, all sources alike")
+    head = add("head", _head, "make the last layer of a run's network anew, all sources alike")
     head.add_argument("--run", type=Path, required=True)
-    head.add_argument("--data", type=Path, default=DATA, help="prepared films (default: %(default)s)")
     head.add_argument("--out", type=Path, required=True, help="folder of the new run")
-    head.set_defaults(command=_head)
 
-    blend = commands.add_parser("blend", help="average the weights of a run with those that it went on from")
+    blend = commands.add_parser(
+        "blend", help="average the weights of a run with those that it went on from", formatter_class=_Defaults
+    )
     blend.add_argument("--run", type=Path, required=True)
     blend.add_argument("--start", type=Path, required=True, help="the network (.keras) that the run went on from")
-    blend.add_argument("--share", type=float, default=0.35, help="share of the start (default: %(default)s)")
+    blend.add_argument("--share", type=float, default=0.35, help="share of the start")
     blend.add_argument("--out", type=Path, required=True, help="folder of the new run")
     blend.set_defaults(command=_blend)
 
-    compare = commands.add_parser("compare", help="judge the networks of runs on the validation part, to choose one")
+    compare = add("compare", _compare, "judge the networks of runs on the validation part, to choose one")
     compare.add_argument("runs", nargs="+", type=Path, metavar="RUN")
-    compare.add_argument("--data", type=Path, default=DATA, help="prepared films (default: %(default)s)")
-    compare.set_defaults(command=_compare)
 
-    experiments = commands.add_parser("experiments", help="run a table of the thesis again, cell by cell")
+    experiments = add("experiments", _experiments, "run a table of the thesis again, cell by cell")
+    experiments.set_defaults(data=Path("runs/thesis-data"))
     experiments.add_argument("table", choices=("depth", "tuning", "doubts", "beside"))
-    experiments.add_argument("--data", type=Path, default=Path("runs/thesis-data"), help="default: %(default)s")
-    experiments.add_argument("--runs", type=Path, default=Path("runs/experiments"), help="default: %(default)s")
-    experiments.add_argument("--seeds", type=int, default=1, help="seeds of each cell (default: %(default)s)")
-    experiments.add_argument("--views", type=int, default=2048, help="films an epoch (default: %(default)s)")
-    experiments.add_argument("--epochs", type=int, default=8, help="default: %(default)s")
-    experiments.set_defaults(command=_experiments)
+    experiments.add_argument("--runs", type=Path, default=Path("runs/experiments"), help="where the cells' runs lie")
+    experiments.add_argument("--seeds", type=int, default=1, help="seeds of each cell")
+    experiments.add_argument("--views", type=int, default=2048, help="films an epoch")
+    experiments.add_argument("--epochs", type=int, default=8, help="epochs of each cell")
 
     quality = commands.add_parser("quality", help="say how many real films the rules of quality would refuse")
     quality.add_argument("data", type=Path, metavar="DATA", help="the films of train/split.csv.gz, with manifest.csv")
     quality.set_defaults(command=_quality)
     return parser
+
+
+class _Defaults(argparse.ArgumentDefaultsHelpFormatter):
+    """Tells each default that there is."""
+
+    def _get_help_string(self, action: argparse.Action) -> str | None:
+        if action.default is None or action.default is False or action.required:
+            return action.help
+        return super()._get_help_string(action)
 
 
 if __name__ == "__main__":

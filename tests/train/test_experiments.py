@@ -90,7 +90,7 @@ def test_the_seeds_are_held_beside_the_depths(tmp_path):
     page = thesis(tmp_path, tmp_path)
     assert "- Level: the best of our cells reaches 70.0 (68.0 to 72.0), the thesis's 93." in page
     assert "up to 4.0 points, between the means of the depths by 18.0: more than" in page
-    assert "test set: batch 8 at 240 px." in page
+    assert "test set: batch 8 at 240 px; by one point" in page
     assert "- Twins" not in page
     assert "| four blocks, test films | 70.0 (68.0 to 72.0) |" in page
     assert "| … with twins |  |" in page

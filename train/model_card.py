@@ -5,12 +5,11 @@ from collections import Counter
 from pathlib import Path
 from string import Template
 
-import matplotlib
-
 from lungcare.bundle import CARD, MODELS, Bundle, Calibration, Card
 from lungcare.conditions import CODES
 from lungcare.settings import Settings
 from lungcare.words import say
+from train.card_pictures import CHANGES, PARTS, draw
 from train.certainty import ACCURACY
 from train.measure import as_interval
 from train.operate import SENSITIVITY
@@ -21,24 +20,6 @@ CREDITS = Path(__file__).resolve().parent.parent / "lungcare" / "pages" / "credi
 NOT_MEASURED = "Not measured for this model."
 # A kind of films that is read rightly less often than this, in so many films at least, is a known failure.
 FAILING, ENOUGH = 0.67, 15
-PARTS = {
-    "test": "test part",
-    "official": "Kermany's test part",
-    "external": "collections never trained on",
-}
-CHANGES = {
-    "whole": ("as it is", ""),
-    "resaved": ("saved as JPEG of quality 50", "As readable as before: what falls here was read from compression."),
-    "lungs_blanked": (
-        "lungs blanked",
-        "What can be told without any lung but its outline, which stays: above chance mostly shortcut.",
-    ),
-    "only_lungs": ("only the lungs", "What is left when all outside the lungs is gone."),
-    "corners_masked": ("corners boxed, where letters stand", "What falls here was read from letters and marks."),
-    "only_borders": ("only the outer frame", "The frame shows arms, letters and collimation: no lung disease."),
-    "blurred": ("heavily blurred", "Brightness and outline: ribs and vessels are gone, and most signs of disease."),
-    "only_fine": ("only fine detail", "Edges and grain without brightness: signs of disease, but of the machine too."),
-}
 
 
 def write_model_card(models: Path = MODELS) -> None:
@@ -48,9 +29,9 @@ def write_model_card(models: Path = MODELS) -> None:
         return
     docs = models.parent / "docs"
     card, audits = Bundle(models / name).card, read_audits(docs / "results")
-    (docs / "images").mkdir(parents=True, exist_ok=True)
+    docs.mkdir(parents=True, exist_ok=True)
     (docs / PAGE).write_text(model_card(card, audits), encoding="utf-8")
-    draw(card, audits, docs / "images")
+    draw(card, own_first(card, audits), docs / "images")
 
 
 def read_audits(results: Path) -> list[dict]:
@@ -83,7 +64,7 @@ def model_card(card: Card, audits: list[dict]) -> str:
         other=_other(card),
         influence=_influence(card),
         chance=f"{1 / len(CODES):.2f}",
-        audit=_audit(own, audits),
+        audit=_audit(own_first(card, audits)),
         failures=_failures(card),
         reproduction=_reproduction(card),
         split=card.data.get("split", "not known"),
@@ -95,6 +76,12 @@ def own_audit(card: Card, audits: list[dict]) -> dict | None:
     """The audit of the card's own network; one of another network counts as none."""
     networks = {record.sha256 for record in card.files.values()}
     return next((audit for audit in audits if audit["network"] in networks), None)
+
+
+def own_first(card: Card, audits: list[dict]) -> list[dict]:
+    """The audit of the card's own network, then those of other models; [] without its own."""
+    own = own_audit(card, audits)
+    return [own, *(audit for audit in audits if audit["name"] != own["name"])] if own else []
 
 
 def figure(told: dict | None) -> str:
@@ -325,11 +312,10 @@ def _lungs(card: Card) -> str:
     )
 
 
-def _audit(own: dict | None, audits: list[dict]) -> str:
-    if own is None:
+def _audit(shown: list[dict]) -> str:
+    if not shown:
         return NOT_MEASURED
-    shown = [own, *(audit for audit in audits if audit["name"] != own["name"])]
-    rows = []
+    own, rows = shown[0], []
     for change, (title, meaning) in CHANGES.items():
         cells = [audit["changes"].get(change, {}).get("balanced_accuracy") for audit in shown]
         if cells[0]:
@@ -456,52 +442,3 @@ def _reproduction(card: Card) -> str:
     if blend:
         lines.append(f"START is `{blend['with']}`.")
     return "\n".join(lines)
-
-
-def draw(card: Card, audits: list[dict], folder: Path) -> None:
-    """The pictures of the model card, as PNG: reliability, certainty and audit, as far as they were measured."""
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    def save(figure, name: str) -> None:
-        figure.savefig(folder / name, dpi=110, metadata={"Software": None})
-        pyplot.close(figure)
-
-    parts = {title: card.metrics.get(part, {}) for part, title in PARTS.items()}
-    held = {title: told["calibration"]["after"]["curve"] for title, told in parts.items() if "calibration" in told}
-    if held:
-        drawn, axis = pyplot.subplots(figsize=(5, 4.5), layout="constrained")
-        axis.plot([0.25, 1], [0.25, 1], color="#999", linewidth=1, label="perfect")
-        for title, curve in held.items():
-            axis.plot([cell["said"] for cell in curve], [cell["right"] for cell in curve], marker="o", label=title)
-        axis.set(xlabel="probability given for the finding", ylabel="share of findings that are right")
-        axis.legend()
-        save(drawn, "reliability.png")
-    curves = {title: told["certainty"]["curve"] for title, told in parts.items() if "certainty" in told}
-    if curves:
-        drawn, axis = pyplot.subplots(figsize=(5, 4), layout="constrained")
-        for title, curve in curves.items():
-            axis.plot([cell["coverage"] for cell in curve], [cell["accuracy"] for cell in curve], label=title)
-        axis.set(xlabel="share of films, the surest first", ylabel="accuracy among them")
-        axis.legend()
-        save(drawn, "certainty.png")
-    own = own_audit(card, audits)
-    if own:
-        shown = [own, *(audit for audit in audits if audit["name"] != own["name"])]
-        names = [name for name in CHANGES if name in own["changes"]]
-        drawn, axis = pyplot.subplots(figsize=(8, 3.8), layout="constrained")
-        width = 0.8 / len(shown)
-        for place, audit in enumerate(shown):
-            told = [audit["changes"].get(name, {}).get("balanced_accuracy") for name in names]
-            values = [cell["value"] if cell else 0 for cell in told]
-            errors = [
-                [max(0, cell[a] - cell[b]) if cell else 0 for cell in told]
-                for a, b in (("value", "low"), ("high", "value"))
-            ]
-            left = [number + (place - (len(shown) - 1) / 2) * width for number in range(len(names))]
-            axis.bar(left, values, width, yerr=errors, capsize=2, label=audit["name"])
-        axis.axhline(1 / len(CODES), color="#444", linestyle="--", linewidth=1, label="chance")
-        axis.set(ylabel="balanced accuracy", ylim=(0, 1), xticks=range(len(names)))
-        axis.set_xticklabels([CHANGES[name][0].replace(", ", ",\n") for name in names], fontsize=8)
-        axis.legend()
-        save(drawn, "audit.png")

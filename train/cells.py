@@ -84,7 +84,7 @@ def _report(told: dict) -> Iterator[str]:
 def called(told: dict) -> str:
     """What a cell is called on the page: what its table varies, and the seed."""
     recipe = told["recipe"]
-    what = {"depth": f"{recipe['blocks']} blocks", "tuning": f"batch {recipe['batch']}, {recipe['sizes'][0][1]} px"}
+    what = {"depth": f"depth {recipe['blocks']}", "tuning": f"batch {recipe['batch']}, {recipe['sizes'][0][1]} px"}
     return f"{what.get(told['table'], told['cell'])}, seed {told['seed']}"
 
 

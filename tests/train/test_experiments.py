@@ -98,4 +98,4 @@ def test_the_seeds_are_held_beside_the_depths(tmp_path):
     assert (tmp_path / PICTURE).is_file()
     assert "](images/depth.svg)" in page
     assert (tmp_path / "images" / "depth.svg").is_file()
-    assert "| 4 blocks, seed 0 | tuberculosis | 70.0 | 70.0 | 70.0 | 1 |" in page
+    assert "| depth 4, seed 0 | tuberculosis | 70.0 | 70.0 | 70.0 | 1 |" in page

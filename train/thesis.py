@@ -27,10 +27,12 @@ In brackets behind the thesis's accuracy stand its precision, recall and F1. On 
 classes is the accuracy: cells of the thesis that differ there by more than a rounding are marked *. Precision, recall
 and F1 of ours are macro averages. All our cells have one budget (`tuning --views 512 --epochs 5`, on films that
 `prepare --size 640` packed).
+"""
+_BUDGET = (
+    "films enlarged to the size | seeds | parameters | films an epoch, epochs, momentum "
+    "| seconds of the quickest epoch, cores"
+)
 
-| batch | size, px | accuracy, thesis | ours | precision, recall, F1, ours | films enlarged to the size | seeds \
-| parameters | films an epoch, epochs, momentum | seconds of the quickest epoch, cores |
-|---|---|---|---|---|---|---|---|---|---|"""
 _DOUBTS = """
 ### What the accuracy is worth
 
@@ -71,9 +73,8 @@ def depth(results: Path) -> str:
     lines = [
         "### Depth, 240 px",
         "",
-        "| blocks | accuracy, thesis | accuracy, ours | recall of tuberculosis, thesis | ours | seeds | parameters "
-        "| films an epoch, epochs, momentum | seconds of the quickest epoch, cores |",
-        "|---|---|---|---|---|---|---|---|---|",
+        f"| blocks | accuracy, thesis | accuracy, ours | recall of tuberculosis, thesis | ours | {_BUDGET} |",
+        f"{'|---' * 10}|",
     ]
     for blocks, theirs in FIGURES["depth"].items():
         ours = read_cells(results, "depth", blocks)
@@ -88,15 +89,18 @@ def depth(results: Path) -> str:
 
 def tuning(results: Path) -> str:
     """The thesis's table of batch and size beside ours, with those of its cells that contradict themselves."""
-    lines = [_TUNING]
+    lines = [
+        _TUNING,
+        f"| batch | size, px | accuracy, thesis | ours | precision, recall, F1, ours | {_BUDGET} |",
+        f"{'|---' * 10}|",
+    ]
     for name, theirs in FIGURES["tuning"].items():
         ours = read_cells(results, "tuning", name)
         batch, size = name.split("-")
         mark = "*" if contradicts_itself(theirs) else ""
-        enlarged = f"{100 * ours[0]['enlarged']:.0f} %" if ours else ""
         lines.append(
             f"| {batch} | {size} | {theirs['accuracy']}{mark} ({theirs['precision']}, {theirs['recall']}, "
-            f"{theirs['f1']}) | {_accuracy(ours)} | {_macro(ours)} | {enlarged} | {_budget(ours)} |"
+            f"{theirs['f1']}) | {_accuracy(ours)} | {_macro(ours)} | {_budget(ours)} |"
         )
     return "\n".join(lines)
 
@@ -114,11 +118,12 @@ def _accuracy(ours: list[dict]) -> str:
 
 def _budget(ours: list[dict]) -> str:
     if not ours:
-        return " | | | "
+        return " | | | | "
     first = ours[0]
+    enlarged, momentum = f"{100 * first['enlarged']:.0f} %", first["recipe"].get("norm_momentum", 0.99)
     return (
-        f"{len(ours)} | {first['parameters']:,} | {first['films_an_epoch']:,}, {len(first['history'])}, "
-        f"{first['recipe'].get('norm_momentum', 0.99)} | {first['seconds_an_epoch']:.0f}, {first.get('cores', 2)}"
+        f"{enlarged} | {len(ours)} | {first['parameters']:,} | {first['films_an_epoch']:,}, {len(first['history'])}, "
+        f"{momentum} | {first['seconds_an_epoch']:.0f}, {first.get('cores', 2)}"
     )
 
 

@@ -82,6 +82,7 @@ def test_the_seeds_are_held_beside_the_depths(tmp_path):
             "recipe": cells("depth", 1)[int(name[0]) - 1].recipe(64, 1).model_dump(mode="json"),
             "parameters": 1,
             "films_an_epoch": 64,
+            "enlarged": 0.5,
             "history": [{"epoch": 1, "accuracy": value, "val_accuracy": value}],
             "seconds_an_epoch": 1,
             "test": test,

@@ -192,9 +192,11 @@ def _add_recipe(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int)
 
 
-def _add_bundle(parser: argparse.ArgumentParser) -> None:
-    """The options of what measures a run and publishes it."""
+def _add_name(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--name", help="name of the bundle, as in models/<name>; without it, that of the run's folder")
+
+
+def _add_lungs(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--lungs", type=Path, default=LUNGS, help="run of the segmenter; without it, the published one")
 
 
@@ -206,17 +208,19 @@ def _parser() -> argparse.ArgumentParser:
         name: str, command: Callable[[argparse.Namespace], None], about: str, run: Path | None = None
     ) -> argparse.ArgumentParser:
         """A command on prepared films; run: its folder where none is given, None where it has no such option."""
-        added = commands.add_parser(name, help=about, formatter_class=_Defaults)
-        added.add_argument("--data", type=Path, default=DATA, help="prepared films")
+        added = commands.add_parser(name, help=about)
+        added.add_argument("--data", type=Path, default=DATA, help="prepared films (default: %(default)s)")
         if run:
-            added.add_argument("--run", type=Path, default=run, help="folder of the run")
+            added.add_argument("--run", type=Path, default=run, help="folder of the run (default: %(default)s)")
         added.set_defaults(command=command)
         return added
 
-    prepare = commands.add_parser("prepare", help="check, group, split and pack films", formatter_class=_Defaults)
+    prepare = commands.add_parser("prepare", help="check, group, split and pack films")
     prepare.add_argument("--data", type=Path, required=True, help="folder with manifest.csv, or a tree class/image")
-    prepare.add_argument("--out", type=Path, default=DATA, help="where the prepared films go")
-    prepare.add_argument("--size", type=int, default=256, help="side of the packed squares in px")
+    prepare.add_argument("--out", type=Path, default=DATA, help="where the prepared films go (default: %(default)s)")
+    prepare.add_argument(
+        "--size", type=int, default=256, help="side of the packed squares in px (default: %(default)s)"
+    )
     prepare.add_argument("--per-class", type=int, help="keep at most so many films of each class (the thesis: 2500)")
     prepare.add_argument("--resplit", action="store_true", help="draw all parts anew, whatever the data give")
     prepare.add_argument("--record", type=Path, help="write the split here, too (.csv.gz), to be committed")
@@ -232,50 +236,60 @@ def _parser() -> argparse.ArgumentParser:
     leave_out.add_argument("--head", action="store_true", help="make the last layer anew, as `head` does")
     _add_recipe(leave_out)
 
-    _add_bundle(add("evaluate", _evaluate, "measure the network of a run", THESIS))
-    _add_bundle(add("audit", _audit, "say what shortcuts the network of a measured run takes", THESIS))
+    _add_lungs(add("evaluate", _evaluate, "measure the network of a run", THESIS))
+
+    audit = add("audit", _audit, "say what shortcuts the network of a measured run takes", THESIS)
+    _add_name(audit)
+    _add_lungs(audit)
 
     publish = add("publish", _publish, "make the bundle, put it into the model store, write the figures", THESIS)
     publish.add_argument("--version", help="x.y.z; without it, the next one when anything changed")
     publish.add_argument("--gate", type=Path, default=GATE, help="run of the gate; without it, the published one")
-    _add_bundle(publish)
+    _add_name(publish)
+    _add_lungs(publish)
 
     gate = add("gate", _gate, "train what tells frontal chest films from all else, and measure it", GATE)
     gate.add_argument("--record", type=Path, help="write the figures into this folder of documents, such as docs")
 
     segment = add("segment", _segment, "train the small network that finds the lungs, and measure it", LUNGS)
-    segment.add_argument("--epochs", type=int, default=80, help="passes over the films")
+    segment.add_argument("--epochs", type=int, default=80, help="passes over the films (default: %(default)s)")
 
     synthesize = add("synthesize", _synthesize, "draw films of no patient, and make the pool of examples", DRAWN)
-    synthesize.add_argument("--model", default="lungcare", help="bundle that judges the films")
-    synthesize.add_argument("--out", type=Path, default=POOL, help="the pool")
-    synthesize.add_argument("--unselected", type=int, default=64, help="films of each class")
+    synthesize.add_argument("--model", default="lungcare", help="bundle that judges the films (default: %(default)s)")
+    synthesize.add_argument("--out", type=Path, default=POOL, help="the pool (default: %(default)s)")
+    synthesize.add_argument("--unselected", type=int, default=64, help="films of each class (default: %(default)s)")
     synthesize.add_argument("--seed", type=int, default=0)
 
     likeness = add("likeness", _likeness, "say how near the drawn films come to training films", DRAWN)
-    likeness.add_argument("--model", default="lungcare", help="bundle whose features count")
-    likeness.add_argument("--pool", type=Path, default=POOL, help="the drawn films")
-    likeness.add_argument("--films", type=int, default=550, help="training films of each class to look at; 0: none")
+    likeness.add_argument("--model", default="lungcare", help="bundle whose features count (default: %(default)s)")
+    likeness.add_argument("--pool", type=Path, default=POOL, help="the drawn films (default: %(default)s)")
+    likeness.add_argument(
+        "--films", type=int, default=550, help="training films of each class to look at; 0: none (default: %(default)s)"
+    )
     likeness.add_argument("--record", type=Path, help="write the figures into this folder, such as docs/results")
 
     fidelity = add("fidelity", _fidelity, "say how films are read that were drawn, and by what learned of them", DRAWN)
-    fidelity.add_argument("--model", default="lungcare", help="bundle that judges the films")
-    fidelity.add_argument("--pool", type=Path, default=POOL, help="the drawn films")
-    fidelity.add_argument("--unselected", type=int, default=64, help="films of each class to judge")
-    fidelity.add_argument("--each", type=int, default=400, help="films of each class to train on; 0: train none")
-    fidelity.add_argument("--network", default="drawn", help="recipe: a name in train/recipes or a .toml file")
+    fidelity.add_argument("--model", default="lungcare", help="bundle that judges the films (default: %(default)s)")
+    fidelity.add_argument("--pool", type=Path, default=POOL, help="the drawn films (default: %(default)s)")
+    fidelity.add_argument(
+        "--unselected", type=int, default=64, help="films of each class to judge (default: %(default)s)"
+    )
+    fidelity.add_argument(
+        "--each", type=int, default=400, help="films of each class to train on; 0: train none (default: %(default)s)"
+    )
+    fidelity.add_argument(
+        "--network", default="drawn", help="recipe: a name in train/recipes or a .toml file (default: %(default)s)"
+    )
     fidelity.add_argument("--record", type=Path, help="write the figures into this folder, such as docs/results")
 
     head = add("head", _head, "make the last layer of a run's network anew, all sources alike")
     head.add_argument("--run", type=Path, required=True)
     head.add_argument("--out", type=Path, required=True, help="folder of the new run")
 
-    blend = commands.add_parser(
-        "blend", help="average the weights of a run with those that it went on from", formatter_class=_Defaults
-    )
+    blend = commands.add_parser("blend", help="average the weights of a run with those that it went on from")
     blend.add_argument("--run", type=Path, required=True)
     blend.add_argument("--start", type=Path, required=True, help="the network (.keras) that the run went on from")
-    blend.add_argument("--share", type=float, default=0.35, help="share of the start")
+    blend.add_argument("--share", type=float, default=0.35, help="share of the start (default: %(default)s)")
     blend.add_argument("--out", type=Path, required=True, help="folder of the new run")
     blend.set_defaults(command=_blend)
 
@@ -285,24 +299,17 @@ def _parser() -> argparse.ArgumentParser:
     experiments = add("experiments", _experiments, "run a table of the thesis again, cell by cell")
     experiments.set_defaults(data=Path("runs/thesis-data"))
     experiments.add_argument("table", choices=("depth", "tuning", "doubts", "beside"))
-    experiments.add_argument("--runs", type=Path, default=Path("runs/experiments"), help="where the cells' runs lie")
-    experiments.add_argument("--seeds", type=int, default=1, help="seeds of each cell")
-    experiments.add_argument("--views", type=int, default=2048, help="films an epoch")
-    experiments.add_argument("--epochs", type=int, default=8, help="epochs of each cell")
+    experiments.add_argument(
+        "--runs", type=Path, default=Path("runs/experiments"), help="where the cells' runs lie (default: %(default)s)"
+    )
+    experiments.add_argument("--seeds", type=int, default=1, help="seeds of each cell (default: %(default)s)")
+    experiments.add_argument("--views", type=int, default=2048, help="films an epoch (default: %(default)s)")
+    experiments.add_argument("--epochs", type=int, default=8, help="epochs of each cell (default: %(default)s)")
 
     quality = commands.add_parser("quality", help="say how many real films the rules of quality would refuse")
     quality.add_argument("data", type=Path, metavar="DATA", help="the films of train/split.csv.gz, with manifest.csv")
     quality.set_defaults(command=_quality)
     return parser
-
-
-class _Defaults(argparse.ArgumentDefaultsHelpFormatter):
-    """Tells each default that there is."""
-
-    def _get_help_string(self, action: argparse.Action) -> str | None:
-        if action.default is None or action.default is False or action.required:
-            return action.help
-        return super()._get_help_string(action)
 
 
 if __name__ == "__main__":

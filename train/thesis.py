@@ -120,10 +120,10 @@ def _budget(ours: list[dict]) -> str:
     if not ours:
         return " | | | | "
     first = ours[0]
-    enlarged, momentum = f"{100 * first['enlarged']:.0f} %", first["recipe"].get("norm_momentum", 0.99)
+    enlarged, momentum = f"{100 * first['enlarged']:.0f} %", first["recipe"]["norm_momentum"]
     return (
         f"{enlarged} | {len(ours)} | {first['parameters']:,} | {first['films_an_epoch']:,}, {len(first['history'])}, "
-        f"{momentum} | {first['seconds_an_epoch']:.0f}, {first.get('cores', 2)}"
+        f"{momentum} | {first['seconds_an_epoch']:.0f}, {first['cores']}"
     )
 
 

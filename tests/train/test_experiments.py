@@ -83,6 +83,7 @@ def test_the_seeds_are_held_beside_the_depths(tmp_path):
             "parameters": 1,
             "films_an_epoch": 64,
             "enlarged": 0.5,
+            "cores": 1,
             "history": [{"epoch": 1, "accuracy": value, "val_accuracy": value}],
             "seconds_an_epoch": 1,
             "test": test,

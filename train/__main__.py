@@ -60,12 +60,22 @@ def _fit(options: argparse.Namespace) -> None:
 
 
 def _leave_out(options: argparse.Namespace) -> None:
-    from train.evaluate import pair_lines, source_lines
     from train.leave_out import leave_out
 
     name = "-".join([options.network, "without", *options.sources])
     run = options.run or Path("runs") / name
-    result = leave_out(_recipe(options), tuple(options.sources), options.data, run, head=options.head)
+    _print_left_out(leave_out(_recipe(options), tuple(options.sources), options.data, run, head=options.head))
+
+
+def _score(options: argparse.Namespace) -> None:
+    from train.leave_out import score
+
+    _print_left_out(score(options.run, options.data))
+
+
+def _print_left_out(result: dict) -> None:
+    from train.evaluate import pair_lines, source_lines
+
     print(f"{result['training_films']} training films; {result['left_out_beside']} more left out as near-alike")
     print("\n".join([*source_lines(result["by_source"]), *pair_lines(result["inside"])]))
 
@@ -159,7 +169,8 @@ def _head(options: argparse.Namespace) -> None:
 def _blend(options: argparse.Namespace) -> None:
     from train.blend import blend
 
-    blend(options.run, options.start, options.share, options.out)
+    share = options.share if options.start else 0.0
+    blend(options.run, options.data, options.out, options.start, share)
 
 
 def _compare(options: argparse.Namespace) -> None:
@@ -236,6 +247,9 @@ def _parser() -> argparse.ArgumentParser:
     leave_out.add_argument("--head", action="store_true", help="make the last layer anew, as `head` does")
     _add_recipe(leave_out)
 
+    score = add("score", _score, "score a run, blended perhaps, on the sources that it was trained without")
+    score.add_argument("--run", type=Path, required=True)
+
     _add_lungs(add("evaluate", _evaluate, "measure the network of a run", THESIS))
 
     audit = add("audit", _audit, "say what shortcuts the network of a measured run takes", THESIS)
@@ -286,12 +300,11 @@ def _parser() -> argparse.ArgumentParser:
     head.add_argument("--run", type=Path, required=True)
     head.add_argument("--out", type=Path, required=True, help="folder of the new run")
 
-    blend = commands.add_parser("blend", help="average the weights of a run with those that it went on from")
-    blend.add_argument("--run", type=Path, required=True)
-    blend.add_argument("--start", type=Path, required=True, help="the network (.keras) that the run went on from")
+    blend = add("blend", _blend, "average the weights of runs, and of what they went on from")
+    blend.add_argument("--run", type=Path, required=True, nargs="+", help="one or several, of one recipe but the seed")
+    blend.add_argument("--start", type=Path, help="the network (.keras) that they went on from; without it, left out")
     blend.add_argument("--share", type=float, default=0.35, help="share of the start (default: %(default)s)")
     blend.add_argument("--out", type=Path, required=True, help="folder of the new run")
-    blend.set_defaults(command=_blend)
 
     compare = add("compare", _compare, "judge the networks of runs on the validation part, to choose one")
     compare.add_argument("runs", nargs="+", type=Path, metavar="RUN")

@@ -1,31 +1,66 @@
-"""`python -m train blend`: the weights of a run averaged with those that it went on from."""
+"""`python -m train blend`: weights averaged, of several runs and of what they went on from."""
 
 import json
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import keras
+import numpy as np
 
 from train.evaluate import opened
+from train.feed import Feed, open_feed
 from train.fit import HISTORY, NETWORK, RUN
 from train.manifest import DataError
 
+BATCHES = 48
 
-def blend(run: Path, start: Path, share: float, out: Path) -> None:
-    """Make the run `out`, whose network has (1 - share) of the weights of `run` and `share` of those of `start`.
 
-    A fine-tuned network averaged with what it started from often holds better elsewhere (WiSE-FT: Wortsman et al.,
-    CVPR 2022). start: the network (.keras) that `run` went on from. out/run.json says what was blended.
-    Raises DataError when the two networks differ in shape.
+def blend(runs: list[Path], prepared: Path, out: Path, start: Path | None = None, share: float = 0.0) -> None:
+    """Make the run `out`, whose network has (1 - share) of the mean of the weights of `runs`, and `share` of `start`'s.
+
+    Networks that were fine-tuned from one start and then averaged often hold better elsewhere than each of them (model
+    soups: Wortsman et al., ICML 2022; DiWA: Rame et al., NeurIPS 2022), and so do they averaged with that start
+    (WiSE-FT: Wortsman et al., CVPR 2022). What batch normalisation keeps of the films is made anew when there are
+    several runs. start: a network (.keras). out/run.json says what was blended, and is else that of the first run.
+    Raises DataError when networks differ in shape, or runs in more than their seed.
     """
-    opened(run)
-    network = keras.models.load_model(run / NETWORK, compile=False)
-    ours, theirs = network.get_weights(), keras.models.load_model(start, compile=False).get_weights()
-    if [weights.shape for weights in ours] != [weights.shape for weights in theirs]:
-        raise DataError(f"{start} is another network than that of {run}.")
-    network.set_weights([(1 - share) * own + share * its for own, its in zip(ours, theirs, strict=True)])
+    recipes = [opened(run)[0] for run in runs]
+    if any(recipe != recipes[0].model_copy(update={"seed": recipe.seed}) for recipe in recipes):
+        raise DataError("The runs differ in more than their seed.")
+    network = keras.models.load_model(runs[0] / NETWORK, compile=False)
+    weights = [network.get_weights(), *(_weights(run / NETWORK) for run in runs[1:])]
+    started = [] if start is None else [_weights(start)]
+    for own in weights + started:
+        if [array.shape for array in own] != [array.shape for array in weights[0]]:
+            raise DataError(f"{start} is another network than that of {runs[0]}.")
+    shares = [(1 - share) / len(runs)] * len(runs) + [share] * len(started)
+    network.set_weights([np.tensordot(shares, arrays, 1) for arrays in zip(*weights, *started, strict=True)])
+    if len(runs) > 1:
+        renew_averages(network, open_feed(recipes[0], prepared))
     out.mkdir(parents=True, exist_ok=True)
     network.save(out / NETWORK)
-    described = json.loads((run / RUN).read_text()) | {"blend": {"with": str(start), "share": share}}
+    blended = {"seeds": [recipe.seed for recipe in recipes], "with": start and str(start), "share": share}
+    described = json.loads((runs[0] / RUN).read_text()) | {"blend": blended}
     (out / RUN).write_text(json.dumps(described, indent=1))
-    shutil.copy(run / HISTORY, out / HISTORY)
+    shutil.copy(runs[0] / HISTORY, out / HISTORY)
+
+
+def renew_averages(network: keras.Model, feed: Feed, batches: int = BATCHES) -> None:
+    """Make the means and variances that batch normalisation keeps anew: those over the first batches of an epoch."""
+    layers = list(_normalisations(network))
+    momenta = [layer.momentum for layer in layers]
+    for step in range(min(batches, len(feed))):
+        for layer in layers:
+            layer.momentum = step / (step + 1)
+        network(feed[step][0], training=True)
+    for layer, momentum in zip(layers, momenta, strict=True):
+        layer.momentum = momentum
+
+
+def _normalisations(network: keras.Model) -> Iterator[keras.layers.BatchNormalization]:
+    return (layer for layer in network.layers if isinstance(layer, keras.layers.BatchNormalization))
+
+
+def _weights(network: Path) -> list[np.ndarray]:
+    return keras.models.load_model(network, compile=False).get_weights()

@@ -91,19 +91,24 @@ def tried(results: Path) -> str:
     before = None
     for run, told in runs.items():
         changes = "the first" if before is None else changed(told["recipe"], before) or "the same"
-        if told["blend"]:
-            changes += f"; {100 * told['blend']['share']:.0f} % of the weights from {told['blend']['with']}"
-        changes += _head(told)
+        changes += _made_of(told)
         cells = " | ".join(_figure(told[name]) if name in told else "" for name in TRIED_FIGURES)
         lines.append(f"| {run} | {changes} | {_trained_on(told)} | {cells} |")
         before = told["recipe"]
     return "\n".join(lines)
 
 
-def _head(told: dict) -> str:
-    """What is said of a last layer that `python -m train head` made anew."""
-    head = told.get("head")
-    return f"; last layer made anew by {100 * head['share']:.0f} %, shrinkage {head['shrink']:g}" if head else ""
+def _made_of(told: dict) -> str:
+    """What is said of weights that `python -m train blend` averaged, and of a last layer that `head` made anew."""
+    blend, head = told.get("blend"), told.get("head")
+    said = ""
+    if blend and len(blend.get("seeds", [])) > 1:
+        said += f"; mean of {len(blend['seeds'])} seeds"
+    if blend and blend["share"]:
+        said += f"; {100 * blend['share']:.0f} % of the weights from {blend['with']}"
+    if head:
+        said += f"; last layer made anew by {100 * head['share']:.0f} %, shrinkage {head['shrink']:g}"
+    return said
 
 
 def _trained_on(told: dict) -> str:
@@ -134,7 +139,7 @@ def left_out(results: Path) -> str:
         ]
         for run, told in own.items():
             recipe = told["recipe"]
-            changes = ("the first" if recipe == first else changed(recipe, first)) + _head(told)
+            changes = ("the first" if recipe == first else changed(recipe, first)) + _made_of(told)
             cells = " | ".join(figures[run].get(name, "") for name in columns)
             lines.append(f"| {run} | {changes} | {_trained_on(told)} | {cells} |")
         lines.append("")

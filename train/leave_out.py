@@ -4,10 +4,12 @@ import json
 from pathlib import Path
 
 from train.document import write_experiments
+from train.evaluate import opened
 from train.feed import training_films
 from train.fit import HISTORY, NETWORK, RUN, fit
 from train.head import refit
 from train.look import look
+from train.manifest import DataError
 from train.measure import by_source, inside
 from train.prepare import open_prepared
 from train.recipe import Recipe
@@ -20,25 +22,38 @@ def leave_out(
 ) -> dict:
     """Train without `sources`, and without films of other sources in a group with theirs; score on all their films.
 
-    head: whether to make the last layer anew, in the run <run>-head. An interrupted run goes on.
-    Writes docs/results/leave-out-<run>.json, returns what it says, and docs/EXPERIMENTS.md.
+    head: whether to make the last layer anew, in the run <run>-head. An interrupted run goes on. Returns as `score`.
     """
     recipe = recipe.model_copy(update={"leave_out": sources})
     fit(recipe, prepared, run, resume=True)
     if head:
         own, run = run, run.with_name(f"{run.name}-head")
         refit(own, prepared, run)
+    return score(run, prepared, docs)
+
+
+def score(run: Path, prepared: Path, docs: Path = DOCS) -> dict:
+    """Score the network of a run on all films of the sources that it was trained without.
+
+    Writes docs/results/leave-out-<run>.json, returns what it says, and docs/EXPERIMENTS.md.
+    Raises DataError when the run was trained on all sources.
+    """
+    recipe, _ = opened(run)
+    if not recipe.leave_out:
+        raise DataError(f"{run} was trained on all sources. `python -m train evaluate` measures it.")
     split, data = open_prepared(prepared)
-    films = [p for p in split.films if p.film.source in sources and p.film.role == "internal"]
+    films = [p for p in split.films if p.film.source in recipe.leave_out and p.film.role == "internal"]
     readings = look(run / NETWORK, recipe.size, data, films).readings()
-    kept = training_films(split, sources)
+    kept = training_films(split, recipe.leave_out)
+    described = json.loads((run / RUN).read_text())
     result = {
-        "left_out": list(sources),
+        "left_out": list(recipe.leave_out),
         "recipe": recipe.model_dump(mode="json"),
-        "head": json.loads((run / RUN).read_text()).get("head"),
+        **{step: described.get(step) for step in ("blend", "head")},
         "epochs": len((run / HISTORY).read_text().splitlines()) - 1,
         "training_films": len(kept),
-        "left_out_beside": sum(p.part == "train" and p.film.source not in sources for p in split.films) - len(kept),
+        "left_out_beside": sum(p.part == "train" and p.film.source not in recipe.leave_out for p in split.films)
+        - len(kept),
         "by_source": by_source(readings),
         "inside": inside(readings),
     }

@@ -424,9 +424,16 @@ def _reproduction(card: Card) -> str:
     """The commands that made the model, and what they start from."""
     blend, head, start = (card.training.get(step) for step in ("blend", "head", "start_from"))
     run = "RUN"
-    commands = ["prepare --data FILMS", "segment", "gate", f"fit --network RECIPE.toml --run {run}"]
+    commands = ["prepare --data FILMS", "segment", "gate"]
+    seeds = (blend or {}).get("seeds", [])
+    if len(seeds) > 1:
+        commands += [f"fit --network RECIPE.toml --seed {seed} --run RUN{seed}" for seed in seeds]
+        run = " ".join(f"RUN{seed}" for seed in seeds)
+    else:
+        commands.append(f"fit --network RECIPE.toml --run {run}")
     if blend:
-        commands.append(f"blend --run {run} --start START --share {blend['share']:g} --out BLENDED")
+        started = f"--start START --share {blend['share']:g} " if blend["with"] else ""
+        commands.append(f"blend --run {run} {started}--out BLENDED")
         run = "BLENDED"
     if head:
         commands.append(f"head --run {run} --out HEADED")
@@ -439,6 +446,6 @@ def _reproduction(card: Card) -> str:
         lines.append(
             f"`start_from`, `{start}`, is the network of an earlier version: `git log models/{card.name}` has them all."
         )
-    if blend:
+    if blend and blend["with"]:
         lines.append(f"START is `{blend['with']}`.")
     return "\n".join(lines)

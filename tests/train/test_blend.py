@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from train.blend import blend
+from train.feed import open_feed
 from train.fit import NETWORK, fit
 from train.manifest import DataError
 
@@ -17,11 +18,15 @@ def test_the_weights_lie_between_the_two_networks(prepared, tmp_path, small_reci
     start = tmp_path / "start.keras"
     network.set_weights([weights + 1 for weights in ours])
     network.save(start)
-    blend(tmp_path / "run", start, 0.25, tmp_path / "out")
+    blend([tmp_path / "run"], prepared, tmp_path / "out", start, 0.25)
     between = keras.models.load_model(tmp_path / "out" / NETWORK, compile=False).get_weights()
     for own, its in zip(ours, between, strict=True):
         np.testing.assert_allclose(its, own + 0.25, atol=1e-5)
-    assert json.loads((tmp_path / "out" / "run.json").read_text())["blend"] == {"with": str(start), "share": 0.25}
+    assert json.loads((tmp_path / "out" / "run.json").read_text())["blend"] == {
+        "seeds": [recipe.seed],
+        "with": str(start),
+        "share": 0.25,
+    }
 
 
 def test_another_network_is_refused(prepared, tmp_path, small_recipe):
@@ -30,4 +35,30 @@ def test_another_network_is_refused(prepared, tmp_path, small_recipe):
     other = tmp_path / "other.keras"
     keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)]).save(other)
     with pytest.raises(DataError, match="another network"):
-        blend(tmp_path / "run", other, 0.5, tmp_path / "out")
+        blend([tmp_path / "run"], prepared, tmp_path / "out", other, 0.5)
+
+
+def test_several_runs_are_averaged_and_normalise_by_films_again(prepared, tmp_path, small_recipe):
+    runs = []
+    for seed in (1, 2):
+        runs.append(tmp_path / f"run{seed}")
+        fit(small_recipe.model_copy(update={"epochs": 1, "steps": 2, "seed": seed}), prepared, runs[-1])
+    blend(runs, prepared, tmp_path / "out")
+    one, two, made = (keras.models.load_model(run / NETWORK, compile=False) for run in (*runs, tmp_path / "out"))
+    for own, its, mean in zip(one.trainable_weights, two.trainable_weights, made.trainable_weights, strict=True):
+        np.testing.assert_allclose(mean, (own.numpy() + its.numpy()) / 2, atol=1e-6)
+    feed = open_feed(small_recipe.model_copy(update={"steps": 2, "seed": 1}), prepared)
+    first = next(layer for layer in made.layers if isinstance(layer, keras.layers.BatchNormalization))
+    before = keras.Model(made.input, first.input)
+    batches = [before(feed[step][0]).numpy() for step in range(2)]
+    np.testing.assert_allclose(first.moving_mean, np.mean([b.mean((0, 1, 2)) for b in batches], 0), atol=1e-5)
+    np.testing.assert_allclose(first.moving_variance, np.mean([b.var((0, 1, 2)) for b in batches], 0), rtol=1e-3)
+    assert first.momentum == small_recipe.norm_momentum
+    assert json.loads((tmp_path / "out" / "run.json").read_text())["blend"]["seeds"] == [1, 2]
+
+
+def test_runs_of_different_recipes_are_refused(prepared, tmp_path, small_recipe):
+    for name, rate in (("one", 1e-3), ("two", 1e-4)):
+        fit(small_recipe.model_copy(update={"epochs": 1, "steps": 1, "rate": rate}), prepared, tmp_path / name)
+    with pytest.raises(DataError, match="more than their seed"):
+        blend([tmp_path / "one", tmp_path / "two"], prepared, tmp_path / "out")

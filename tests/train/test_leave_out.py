@@ -5,7 +5,9 @@ import pytest
 
 from tests import phantom
 from train import measure
-from train.leave_out import leave_out
+from train.fit import fit
+from train.leave_out import leave_out, score
+from train.manifest import DataError
 from train.prepare import prepare
 from train.recipe import read_recipe
 
@@ -37,5 +39,13 @@ def test_scores_on_the_sources_left_out(prepared_sources, tmp_path, monkeypatch)
     assert json.loads((tmp_path / "docs" / "results" / "leave-out-run.json").read_text()) == result
     page = (tmp_path / "docs" / "EXPERIMENTS.md").read_text()
     assert "AUC tuberculosis in two" in page
+    assert score(tmp_path / "run", prepared_sources, tmp_path / "docs") == result
     run = json.loads((tmp_path / "run" / "run.json").read_text())
     assert {name.split("/")[1] for name in run["films"]} == {"one"}
+
+
+def test_a_run_on_all_sources_has_none_to_be_scored_on(prepared_sources, tmp_path):
+    recipe = read_recipe("thesis-cnn4", sizes=[[0, 32]], blocks=1, batch=8, epochs=1, steps=1)
+    fit(recipe, prepared_sources, tmp_path / "run")
+    with pytest.raises(DataError, match="trained on all sources"):
+        score(tmp_path / "run", prepared_sources, tmp_path / "docs")

@@ -12,6 +12,7 @@ from train.evaluate import opened
 from train.feed import Feed, open_feed
 from train.fit import HISTORY, NETWORK, RUN
 from train.manifest import DataError
+from train.recipe import Recipe
 
 BATCHES = 48
 
@@ -23,11 +24,11 @@ def blend(runs: list[Path], prepared: Path, out: Path, start: Path | None = None
     soups: Wortsman et al., ICML 2022; DiWA: Rame et al., NeurIPS 2022), and so do they averaged with that start
     (WiSE-FT: Wortsman et al., CVPR 2022). What batch normalisation keeps of the films is made anew when there are
     several runs. start: a network (.keras). out/run.json says what was blended, and is else that of the first run.
-    Raises DataError when networks differ in shape, or runs in more than their seed.
+    Raises DataError when networks differ in shape, or runs in more than their seed and the path of their start.
     """
     recipes = [opened(run)[0] for run in runs]
-    if any(recipe != recipes[0].model_copy(update={"seed": recipe.seed}) for recipe in recipes):
-        raise DataError("The runs differ in more than their seed.")
+    if any(_unseeded(recipe) != _unseeded(recipes[0]) for recipe in recipes):
+        raise DataError("The runs differ in more than their seed and the place of the network that they went on from.")
     network = keras.models.load_model(runs[0] / NETWORK, compile=False)
     weights = [network.get_weights(), *(_weights(run / NETWORK) for run in runs[1:])]
     started = [] if start is None else [_weights(start)]
@@ -60,6 +61,10 @@ def renew_averages(network: keras.Model, feed: Feed, batches: int = BATCHES) -> 
 
 def _normalisations(network: keras.Model) -> Iterator[keras.layers.BatchNormalization]:
     return (layer for layer in network.layers if isinstance(layer, keras.layers.BatchNormalization))
+
+
+def _unseeded(recipe: Recipe) -> Recipe:
+    return recipe.model_copy(update={"seed": 0, "start_from": ""})
 
 
 def _weights(network: Path) -> list[np.ndarray]:

@@ -11,8 +11,8 @@ from train.thesis import thesis
 
 EXPERIMENTS = """# Experiments
 
-Written by `python -m train compare RUN…` and `python -m train leave-out SOURCE…` (`--head`: the last layer made
-anew) from `docs/results/*.json`; 95 % intervals by bootstrap over groups.
+Written by `python -m train compare RUN…`, `leave-out SOURCE…` (`--head`: the last layer made anew) and `score --run RUN`
+(such a run after `blend` or `head`) from `docs/results/*.json`; 95 % intervals by bootstrap over groups.
 """
 TRIED = """
 ## Readers tried
@@ -107,8 +107,15 @@ def _made_of(told: dict) -> str:
     if blend and blend["share"]:
         said += f"; {100 * blend['share']:.0f} % of the weights from {blend['with']}"
     if head:
-        said += f"; last layer made anew by {100 * head['share']:.0f} %, shrinkage {head['shrink']:g}"
+        said += f"; last layer made anew{_share(head)}, shrinkage {head['shrink']:g}"
+    if head and head.get("lift"):
+        said += f", normal raised by {head['lift']:g} deviations"
     return said
+
+
+def _share(head: dict) -> str:
+    """Earlier results mixed a new last layer with the old one."""
+    return f" by {100 * head['share']:.0f} %" if "share" in head else ""
 
 
 def _trained_on(told: dict) -> str:
@@ -148,8 +155,9 @@ def left_out(results: Path) -> str:
 
 def _left_out_figures(told: dict) -> dict[str, str]:
     figures = {f"AUC {name}": figure for name, figure in told["inside"].items()}
-    figures |= {f"{name}, read as such": cell["accuracy"] for name, cell in told["by_source"].items()}
-    return {name: _figure(figure) for name, figure in figures.items()}
+    shares = {f"{name}, read as such": cell["accuracy"] for name, cell in told["by_source"].items()}
+    mean = {"mean of the shares": f"{sum(share['value'] for share in shares.values()) / len(shares):.3f}"}
+    return {name: _figure(figure) for name, figure in (figures | shares).items()} | (mean if len(shares) > 1 else {})
 
 
 def changed(recipe: dict, first: dict | None) -> str:

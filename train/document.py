@@ -11,8 +11,8 @@ from train.thesis import thesis
 
 EXPERIMENTS = """# Experiments
 
-Written by `python -m train compare RUN…`, `leave-out SOURCE…` (`--head`: the last layer made anew) and `score --run RUN`
-(such a run after `blend` or `head`) from `docs/results/*.json`; 95 % intervals by bootstrap over groups.
+Written by `python -m train compare RUN…`, `leave-out SOURCE…` (`--head`: the last layer made anew) and `score` (a run
+blended, or with another last layer) from `docs/results/*.json`; 95 % intervals by bootstrap over groups.
 """
 TRIED = """
 ## Readers tried
@@ -107,15 +107,14 @@ def _made_of(told: dict) -> str:
     if blend and blend["share"]:
         said += f"; {100 * blend['share']:.0f} % of the weights from {blend['with']}"
     if head:
-        said += f"; last layer made anew{_share(head)}, shrinkage {head['shrink']:g}"
-    if head and head.get("lift"):
-        said += f", normal raised by {head['lift']:g} deviations"
+        said += f"; last layer made anew{_earlier(head)}, shrinkage {head['shrink']:g}"
     return said
 
 
-def _share(head: dict) -> str:
-    """Earlier results mixed a new last layer with the old one."""
-    return f" by {100 * head['share']:.0f} %" if "share" in head else ""
+def _earlier(head: dict) -> str:
+    """What `head` could do when some of the results were made: mix the last layer with the old one, raise normal."""
+    mixed = f" by {100 * head['share']:.0f} %" if "share" in head else ""
+    return mixed + (f", normal raised by {head['lift']:g} deviations of the logits" if head.get("lift") else "")
 
 
 def _trained_on(told: dict) -> str:

@@ -21,19 +21,16 @@ from train.split import Placed
 FILMS_OF_A_CELL = 160
 VIEWS = 2
 SHRINK = 10.0
-LIFT = 0.2
 _PIECE = 64
 
 
-def refit(run: Path, prepared: Path, out: Path, shrink: float = SHRINK, lift: float = LIFT) -> None:
+def refit(run: Path, prepared: Path, out: Path, shrink: float = SHRINK) -> None:
     """Make the run `out`: the network of `run` with a discriminant as its last layer, its logits as large as before.
 
     The discriminant is made from training films alone, the same number of each class and source. A last layer fitted
     again on even groups leans less on what goes with the class by chance (Kirichenko et al., ICLR 2023).
-    shrink: see `discriminant`. lift: what is added to the logit of normal, in standard deviations of the logits (logit
-    adjustment: Menon et al., ICLR 2021), for films of a hospital never seen are taken for ill too often: see the
-    sources left out in docs/EXPERIMENTS.md. out/run.json says what was done. Raises DataError where a condition has no
-    film to train on.
+    shrink: see `discriminant`. out/run.json says what was done. Raises DataError where a condition has no film to
+    train on.
     """
     recipe, _ = opened(run)
     network = keras.models.load_model(run / NETWORK, compile=False)
@@ -49,12 +46,11 @@ def refit(run: Path, prepared: Path, out: Path, shrink: float = SHRINK, lift: fl
     sources = np.array([p.film.source for p in films])
     kernel, bias = discriminant(features, views, labels, sources, shrink)
     own_kernel, own_bias = (weights - weights.mean(axis=-1, keepdims=True) for weights in last.get_weights())
-    deviation = (features @ own_kernel + own_bias).std()
-    scale = deviation / (features @ kernel + bias).std()
-    last.set_weights([scale * kernel, scale * bias + lift * deviation * (np.array(CODES) == "normal")])
+    scale = (features @ own_kernel + own_bias).std() / (features @ kernel + bias).std()
+    last.set_weights([scale * kernel, scale * bias])
     out.mkdir(parents=True, exist_ok=True)
     network.save(out / NETWORK)
-    described = json.loads((run / RUN).read_text()) | {"head": {"shrink": shrink, "lift": lift, "films": len(films)}}
+    described = json.loads((run / RUN).read_text()) | {"head": {"shrink": shrink, "films": len(films)}}
     (out / RUN).write_text(json.dumps(described, indent=1))
     if out != run:
         shutil.copy(run / HISTORY, out / HISTORY)

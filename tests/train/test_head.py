@@ -4,7 +4,6 @@ import keras
 import numpy as np
 import pytest
 
-from lungcare.conditions import CODES
 from train.fit import NETWORK, fit
 from train.head import discriminant, refit
 from train.manifest import DataError
@@ -35,28 +34,14 @@ def test_an_archive_that_goes_with_the_class_does_not_speak_for_it():
 def test_only_the_last_layer_changes(prepared, tmp_path, small_recipe, monkeypatch):
     monkeypatch.setattr("train.head.training_films", lambda split, _: split.films)
     fit(small_recipe.model_copy(update={"epochs": 1, "steps": 2}), prepared, tmp_path / "run")
-    refit(tmp_path / "run", prepared, tmp_path / "out", shrink=5, lift=0.5)
+    refit(tmp_path / "run", prepared, tmp_path / "out", shrink=5)
     before, after = (keras.models.load_model(tmp_path / run / NETWORK, compile=False) for run in ("run", "out"))
     for own, new in zip(before.get_weights()[:-2], after.get_weights()[:-2], strict=True):
         np.testing.assert_array_equal(own, new)
     assert np.abs(before.layers[-1].kernel - after.layers[-1].kernel).max() > 1e-3
     head = json.loads((tmp_path / "out" / "run.json").read_text())["head"]
-    assert (head["shrink"], head["lift"]) == (5, 0.5)
+    assert head["shrink"] == 5
     assert head["films"] > 0
-
-
-def test_the_lift_adds_to_the_logit_of_normal_alone(prepared, tmp_path, small_recipe, monkeypatch):
-    monkeypatch.setattr("train.head.training_films", lambda split, _: split.films)
-    fit(small_recipe.model_copy(update={"epochs": 1, "steps": 2}), prepared, tmp_path / "run")
-    biases = []
-    for lift in (0, 0.2, 0.4):
-        refit(tmp_path / "run", prepared, tmp_path / "out", lift=lift)
-        biases.append(keras.models.load_model(tmp_path / "out" / NETWORK, compile=False).layers[-1].get_weights()[1])
-    raised, more = biases[1] - biases[0], biases[2] - biases[0]
-    normal = CODES.index("normal")
-    assert raised[normal] > 0
-    np.testing.assert_allclose(more[normal], 2 * raised[normal], rtol=1e-3)
-    np.testing.assert_allclose(np.delete(raised, normal), 0, atol=1e-6)
 
 
 def test_a_condition_without_films_is_named(prepared, tmp_path, small_recipe):

@@ -41,7 +41,12 @@ def blend(runs: list[Path], prepared: Path, out: Path, start: Path | None = None
         renew_averages(network, open_feed(recipes[0], prepared))
     out.mkdir(parents=True, exist_ok=True)
     network.save(out / NETWORK)
-    blended = {"seeds": [recipe.seed for recipe in recipes], "with": start and str(start), "share": share}
+    blended = {
+        "seeds": [recipe.seed for recipe in recipes],
+        "epochs": [len((run / HISTORY).read_text().splitlines()) - 1 for run in runs],
+        "with": start and str(start),
+        "share": share,
+    }
     described = json.loads((runs[0] / RUN).read_text()) | {"blend": blended}
     (out / RUN).write_text(json.dumps(described, indent=1))
     shutil.copy(runs[0] / HISTORY, out / HISTORY)

@@ -104,6 +104,8 @@ def _made_of(told: dict) -> str:
     said = ""
     if blend and len(blend.get("seeds", [])) > 1:
         said += f"; mean of {len(blend['seeds'])} seeds"
+        if len(set(epochs := blend.get("epochs", []))) > 1:
+            said += f", after {', '.join(map(str, epochs))} epochs"
     if blend and blend["share"]:
         said += f"; {100 * blend['share']:.0f} % of the weights from {blend['with']}"
     if head:

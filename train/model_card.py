@@ -446,6 +446,8 @@ def _reproduction(card: Card) -> str:
         lines.append(
             f"`start_from`, `{start}`, is the network of an earlier version: `git log models/{card.name}` has them all."
         )
+    if len(set(epochs := (blend or {}).get("epochs", []))) > 1:
+        lines.append(f"The runs were blended as they were after {', '.join(map(str, epochs))} epochs.")
     if blend and blend["with"]:
         lines.append(f"START is `{blend['with']}`.")
     return "\n".join(lines)

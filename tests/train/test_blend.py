@@ -24,6 +24,7 @@ def test_the_weights_lie_between_the_two_networks(prepared, tmp_path, small_reci
         np.testing.assert_allclose(its, own + 0.25, atol=1e-5)
     assert json.loads((tmp_path / "out" / "run.json").read_text())["blend"] == {
         "seeds": [recipe.seed],
+        "epochs": [1],
         "with": str(start),
         "share": 0.25,
     }

@@ -121,12 +121,13 @@ def test_the_commands_that_made_it_are_all_said(measured):
 
 
 def test_a_mean_of_several_runs_is_said_with_all_of_their_seeds(measured):
-    training = {"blend": {"seeds": [3, 7], "with": None, "share": 0.0}}
+    training = {"blend": {"seeds": [3, 7], "epochs": [12, 9], "with": None, "share": 0.0}}
     page = model_card(measured.model_copy(update={"training": training}), [])
     for line in (
         "python -m train fit --network RECIPE.toml --seed 3 --run RUN3",
         "python -m train fit --network RECIPE.toml --seed 7 --run RUN7",
         "python -m train blend --run RUN3 RUN7 --out BLENDED",
+        "The runs were blended as they were after 12, 9 epochs.",
     ):
         assert line in page, line
     assert "START" not in page

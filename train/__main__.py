@@ -163,7 +163,7 @@ def _fidelity(options: argparse.Namespace) -> None:
 def _head(options: argparse.Namespace) -> None:
     from train.head import refit
 
-    refit(options.run, options.data, options.out, options.shrink)
+    refit(options.run, options.data, options.out)
 
 
 def _blend(options: argparse.Namespace) -> None:
@@ -299,7 +299,6 @@ def _parser() -> argparse.ArgumentParser:
     head = add("head", _head, "make the last layer of a run's network anew, all sources alike")
     head.add_argument("--run", type=Path, required=True)
     head.add_argument("--out", type=Path, required=True, help="folder of the new run")
-    head.add_argument("--shrink", type=float, default=10, help="shrinkage of the discriminant (default: %(default)s)")
 
     blend = add("blend", _blend, "average the weights of runs, and of what they went on from")
     blend.add_argument("--run", type=Path, required=True, nargs="+", help="one or several, of one recipe but the seed")

@@ -109,14 +109,14 @@ def _made_of(told: dict) -> str:
     if blend and blend["share"]:
         said += f"; {100 * blend['share']:.0f} % of the weights from {blend['with']}"
     if head:
-        said += f"; last layer made anew{_earlier(head)}, shrinkage {head['shrink']:g}"
+        said += f"; last layer made anew{_mixed(head)}, shrinkage {head['shrink']:g}"
     return said
 
 
-def _earlier(head: dict) -> str:
-    """What `head` could do when some of the results were made: mix the last layer with the old one, raise normal."""
-    mixed = f" by {100 * head['share']:.0f} %" if "share" in head else ""
-    return mixed + (f", normal raised by {head['lift']:g} deviations of the logits" if head.get("lift") else "")
+def _mixed(head: dict) -> str:
+    """How much of the last layer is new: all of it in some results of a trial that was not kept, normal raised too."""
+    share = f" by {100 * head['share']:.0f} %" if "share" in head else ""
+    return share + (f", normal raised by {head['lift']:g} deviations of the logits" if head.get("lift") else "")
 
 
 def _trained_on(told: dict) -> str:

@@ -20,17 +20,18 @@ from train.split import Placed
 
 FILMS_OF_A_CELL = 160
 VIEWS = 2
-SHRINK = 10.0
+SHRINK = 20.0
+SHARE = 0.85
 _PIECE = 64
 
 
-def refit(run: Path, prepared: Path, out: Path, shrink: float = SHRINK) -> None:
-    """Make the run `out`: the network of `run` with a discriminant as its last layer, its logits as large as before.
+def refit(run: Path, prepared: Path, out: Path, shrink: float = SHRINK, share: float = SHARE) -> None:
+    """Make the run `out`: the network of `run` with `share` of a discriminant in its last layer, the rest its own.
 
     The discriminant is made from training films alone, the same number of each class and source. A last layer fitted
     again on even groups leans less on what goes with the class by chance (Kirichenko et al., ICLR 2023).
-    shrink: see `discriminant`. out/run.json says what was done. Raises DataError where a condition has no film to
-    train on.
+    shrink: see `discriminant`. out/run.json says what was done. Raises DataError where a condition
+    has no film to train on.
     """
     recipe, _ = opened(run)
     network = keras.models.load_model(run / NETWORK, compile=False)
@@ -47,10 +48,15 @@ def refit(run: Path, prepared: Path, out: Path, shrink: float = SHRINK) -> None:
     kernel, bias = discriminant(features, views, labels, sources, shrink)
     own_kernel, own_bias = (weights - weights.mean(axis=-1, keepdims=True) for weights in last.get_weights())
     scale = (features @ own_kernel + own_bias).std() / (features @ kernel + bias).std()
-    last.set_weights([scale * kernel, scale * bias])
+    last.set_weights(
+        [
+            share * scale * kernel + (1 - share) * own_kernel,
+            share * scale * bias + (1 - share) * own_bias,
+        ]
+    )
     out.mkdir(parents=True, exist_ok=True)
     network.save(out / NETWORK)
-    described = json.loads((run / RUN).read_text()) | {"head": {"shrink": shrink, "films": len(films)}}
+    described = json.loads((run / RUN).read_text()) | {"head": {"shrink": shrink, "share": share, "films": len(films)}}
     (out / RUN).write_text(json.dumps(described, indent=1))
     if out != run:
         shutil.copy(run / HISTORY, out / HISTORY)

@@ -34,13 +34,13 @@ def test_an_archive_that_goes_with_the_class_does_not_speak_for_it():
 def test_only_the_last_layer_changes(prepared, tmp_path, small_recipe, monkeypatch):
     monkeypatch.setattr("train.head.training_films", lambda split, _: split.films)
     fit(small_recipe.model_copy(update={"epochs": 1, "steps": 2}), prepared, tmp_path / "run")
-    refit(tmp_path / "run", prepared, tmp_path / "out", shrink=5)
+    refit(tmp_path / "run", prepared, tmp_path / "out", shrink=5, share=0.5)
     before, after = (keras.models.load_model(tmp_path / run / NETWORK, compile=False) for run in ("run", "out"))
     for own, new in zip(before.get_weights()[:-2], after.get_weights()[:-2], strict=True):
         np.testing.assert_array_equal(own, new)
     assert np.abs(before.layers[-1].kernel - after.layers[-1].kernel).max() > 1e-3
     head = json.loads((tmp_path / "out" / "run.json").read_text())["head"]
-    assert head["shrink"] == 5
+    assert (head["shrink"], head["share"]) == (5, 0.5)
     assert head["films"] > 0
 
 

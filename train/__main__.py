@@ -169,8 +169,7 @@ def _head(options: argparse.Namespace) -> None:
 def _blend(options: argparse.Namespace) -> None:
     from train.blend import blend
 
-    share = options.share if options.start else 0.0
-    blend(options.run, options.data, options.out, options.start, share)
+    blend(options.run, options.data, options.out, options.start, options.share)
 
 
 def _compare(options: argparse.Namespace) -> None:

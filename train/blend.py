@@ -2,7 +2,6 @@
 
 import json
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import keras
@@ -15,28 +14,33 @@ from train.manifest import DataError
 from train.recipe import Recipe
 
 BATCHES = 48
+SHARE = 0.35
 
 
-def blend(runs: list[Path], prepared: Path, out: Path, start: Path | None = None, share: float = 0.0) -> None:
+def blend(runs: list[Path], prepared: Path, out: Path, start: Path | None = None, share: float = SHARE) -> None:
     """Make the run `out`, whose network has (1 - share) of the mean of the weights of `runs`, and `share` of `start`'s.
 
     Networks that were fine-tuned from one start and then averaged often hold better elsewhere than each of them (model
     soups: Wortsman et al., ICML 2022; DiWA: Rame et al., NeurIPS 2022), and so do they averaged with that start
     (WiSE-FT: Wortsman et al., CVPR 2022). What batch normalisation keeps of the films is made anew when there are
-    several runs. start: a network (.keras). out/run.json says what was blended, and is else that of the first run.
-    Raises DataError when networks differ in shape, or runs in more than their seed and the path of their start.
+    several runs. start: a network (.keras); without one there is no share of it. out/run.json says what was blended,
+    and is else that of the first run.
+    Raises DataError when start is another network than that of the runs, or when these differ in more than their seed
+    and the path of their start.
     """
     recipes = [opened(run)[0] for run in runs]
     if any(_unseeded(recipe) != _unseeded(recipes[0]) for recipe in recipes):
         raise DataError("The runs differ in more than their seed and the place of the network that they went on from.")
     network = keras.models.load_model(runs[0] / NETWORK, compile=False)
     weights = [network.get_weights(), *(_weights(run / NETWORK) for run in runs[1:])]
-    started = [] if start is None else [_weights(start)]
-    for own in weights + started:
-        if [array.shape for array in own] != [array.shape for array in weights[0]]:
+    if start is None:
+        shares = [1 / len(runs)] * len(runs)
+    else:
+        shares = [*[(1 - share) / len(runs)] * len(runs), share]
+        weights.append(_weights(start))
+        if [array.shape for array in weights[-1]] != [array.shape for array in weights[0]]:
             raise DataError(f"{start} is another network than that of {runs[0]}.")
-    shares = [(1 - share) / len(runs)] * len(runs) + [share] * len(started)
-    network.set_weights([np.tensordot(shares, arrays, 1) for arrays in zip(*weights, *started, strict=True)])
+    network.set_weights([np.tensordot(shares, arrays, 1) for arrays in zip(*weights, strict=True)])
     if len(runs) > 1:
         renew_averages(network, open_feed(recipes[0], prepared))
     out.mkdir(parents=True, exist_ok=True)
@@ -45,7 +49,7 @@ def blend(runs: list[Path], prepared: Path, out: Path, start: Path | None = None
         "seeds": [recipe.seed for recipe in recipes],
         "epochs": [len((run / HISTORY).read_text().splitlines()) - 1 for run in runs],
         "with": start and str(start),
-        "share": share,
+        "share": share if start else 0.0,
     }
     described = json.loads((runs[0] / RUN).read_text()) | {"blend": blended}
     (out / RUN).write_text(json.dumps(described, indent=1))
@@ -54,7 +58,7 @@ def blend(runs: list[Path], prepared: Path, out: Path, start: Path | None = None
 
 def renew_averages(network: keras.Model, feed: Feed, batches: int = BATCHES) -> None:
     """Make the means and variances that batch normalisation keeps anew: those over the first batches of an epoch."""
-    layers = list(_normalisations(network))
+    layers = [layer for layer in network.layers if isinstance(layer, keras.layers.BatchNormalization)]
     momenta = [layer.momentum for layer in layers]
     for step in range(min(batches, len(feed))):
         for layer in layers:
@@ -62,10 +66,6 @@ def renew_averages(network: keras.Model, feed: Feed, batches: int = BATCHES) -> 
         network(feed[step][0], training=True)
     for layer, momentum in zip(layers, momenta, strict=True):
         layer.momentum = momentum
-
-
-def _normalisations(network: keras.Model) -> Iterator[keras.layers.BatchNormalization]:
-    return (layer for layer in network.layers if isinstance(layer, keras.layers.BatchNormalization))
 
 
 def _unseeded(recipe: Recipe) -> Recipe:

@@ -120,9 +120,10 @@ def _mixed(head: dict) -> str:
 
 
 def _trained_on(told: dict) -> str:
-    recipe = told["recipe"]
+    recipe, blend = told["recipe"], told.get("blend") or {}
     sizes = ", then ".join(str(size) for _, size in recipe["sizes"])
-    views = f"{told['epochs'] * recipe['steps'] * recipe['batch']:,} views, " if recipe["steps"] else ""
+    epochs = sum(blend.get("epochs") or [told["epochs"]] * len(blend.get("seeds", [0])))
+    views = f"{epochs * recipe['steps'] * recipe['batch']:,} views, " if recipe["steps"] else ""
     return f"{views}{sizes} px"
 
 

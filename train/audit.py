@@ -4,6 +4,7 @@ import io
 import json
 import logging
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -20,12 +21,22 @@ from lungcare.bundle import MODELS, NETWORK, Calibration, record_of
 from lungcare.conditions import CODES
 from lungcare.network import Network
 from train.evaluate import RESULTS, films_of, opened
+from train.halves import graftable, grafts
 from train.inputs import network_inputs
-from train.look import Looked, look_at, looked
+from train.look import UNCALIBRATED, Looked, look_at, looked
 from train.lungs import SEGMENTER, lungs_on
 from train.manifest import DataError, Film
-from train.measure import Readings, accuracy, as_interval, auc_against_normal, balanced_accuracy, with_interval
+from train.measure import (
+    Readings,
+    accuracy,
+    as_interval,
+    auc_against_normal,
+    auc_of,
+    balanced_accuracy,
+    with_interval,
+)
 from train.model_card import write_model_card
+from train.pack import open_pack
 from train.prepare import open_prepared
 from train.split import Placed
 
@@ -129,6 +140,9 @@ def audit(run: Path, prepared: Path, name: str, segmenter: Path = SEGMENTER, mod
         },
         "groups": groups(test, calibration),
         "pneumothorax": pneumothorax(test.readings(calibration)),
+        "grafted": grafted(
+            network, prepared, graftable(test.films), partial(lungs_on, prepared, segmenter=segmenter), calibration
+        ),
         "frames": frames(network, data, recipe.size, told, calibration),
     }
     folder = models.parent / "docs" / "results"
@@ -263,6 +277,42 @@ def frames(network: Network, data: Path, size: int, told: Looked, calibration: C
     return table
 
 
+def grafted(
+    network: Network,
+    prepared: Path,
+    films: list[Placed],
+    lungs_of: Callable[[list[Placed]], np.ndarray | None],
+    calibration: Calibration = UNCALIBRATED,
+) -> dict | None:
+    """Does it see a pneumothorax, or the archive? Both lungs of a film with one are set into normal films of others.
+
+    films: see `train.halves.graftable`. lungs_of: gives bool (n, 128, 128), where each film is lung.
+    Returns "auc", of the probability of pneumothorax, lungs with it against lungs without it; "seen" and
+    "archive_followed", shares of either that are read as pneumothorax. None where there is nothing to graft.
+    """
+    if not films or (lungs := lungs_of(films)) is None:
+        return None
+    _, data = open_prepared(prepared)
+    pack, rows = open_pack(prepared)
+    squared = pack[[rows[p.film.file] for p in films]]
+    named, made = grafts(films, squared, lungs.astype(np.uint8), data, network.size)
+    if not named:
+        return None
+    readings = look_at(network, named, made[..., np.newaxis].astype(np.float32)).readings(calibration)
+    with_one, without = (
+        readings.where(lambda p, code=code: p.film.label == code) for code in ("pneumothorax", "normal")
+    )
+
+    def read_as_one(some: Readings, weight: np.ndarray) -> float:
+        return float(np.average(some.findings == CODES.index("pneumothorax"), weights=weight))
+
+    return {
+        "auc": with_interval(readings, auc_of("pneumothorax")),
+        "seen": with_interval(with_one, read_as_one),
+        "archive_followed": with_interval(without, read_as_one),
+    }
+
+
 def as_text(result: dict) -> str:
     """The audit as a readable table."""
     lines = [f"{result['films']} films"]
@@ -274,6 +324,8 @@ def as_text(result: dict) -> str:
             lines.append(f"source guessed, {name:<16}{told['balanced_accuracy']:.3f}, by chance {told['chance']:.3f}")
     for name, figure in (result["frames"] or {}).items():
         lines.append(f"shenzhen, {name:<16}AUC {as_interval(figure)}")
+    for name, figure in (result["grafted"] or {}).items():
+        lines.append(f"lungs in normal films, {name:<18}{as_interval(figure)}")
     return "\n".join(lines)
 
 

@@ -8,11 +8,12 @@ import numpy as np
 
 from lungcare.conditions import CODES
 from lungcare.network import Network
-from train.audit import changed, stratified, without_lungs
+from train.audit import changed, grafted, stratified, without_lungs
 from train.augment import Chest, Geometry, transplant
 from train.document import write_experiments
 from train.evaluate import opened
 from train.fit import HISTORY, NETWORK, RUN
+from train.halves import graftable
 from train.look import look_at
 from train.manifest import DataError
 from train.measure import Readings, auc_of, balanced_accuracy, with_interval
@@ -32,6 +33,7 @@ def compare(runs: list[Path], prepared: Path, results: Path = Path("docs/results
     For each run: balanced_accuracy; cells, the mean over class and source of the share read rightly; lowest_auc of the
     four classes; and balanced accuracies that tell what it reads: resaved, lungs_blanked, only_lungs, and transplanted,
     lungs in the body of another class's film, with body_followed, the share of those that are read as the body's class.
+    grafted and archive_followed: lungs with and without a pneumothorax in normal films, see `train.audit.grafted`.
     Raises DataError where nobody has looked for the lungs yet.
     """
     split, _ = open_prepared(prepared)
@@ -51,6 +53,7 @@ def compare(runs: list[Path], prepared: Path, results: Path = Path("docs/results
             **{step: described.get(step) for step in ("blend", "head")},
             "epochs": len((run / HISTORY).read_text().splitlines()) - 1,
             **_figures(network, recipe.size, films, pack, np.array([rows[p.film.file] for p in films]), lungs),
+            **_grafted(network, films, prepared, lungs),
         }
         log.info("%s %s", run.name, {name: f["value"] for name, f in tried[run.name].items() if _is_figure(f)})
     path.write_text(json.dumps(tried, indent=1) + "\n")
@@ -114,6 +117,18 @@ def _transplanted(
         "transplanted": with_interval(seen, balanced_accuracy),
         "body_followed": with_interval(seen, body_followed),
     }
+
+
+def _grafted(network: Network, films: list[Placed], prepared: Path, lungs: PackedLungs) -> dict:
+    """Lungs with and without a pneumothorax in normal films; {} where there are none."""
+    _, rows = open_pack(prepared)
+    told = grafted(
+        network,
+        prepared,
+        graftable(films),
+        lambda some: np.array([lungs.mask(rows[p.film.file]) for p in some]),
+    )
+    return {"grafted": told["auc"], "archive_followed": told["archive_followed"]} if told else {}
 
 
 def _is_figure(told: object) -> bool:

@@ -20,7 +20,9 @@ TRIED = """
 On the validation part, at the size of the run, before any calibration. Cells: mean over class and source of the share
 read rightly. Resaved, lungs blanked, only lungs: balanced accuracy on films changed so (resaved: as JPEG of quality
 50). Transplanted: lungs set into the body of a film of another class, balanced accuracy by the lungs; body followed:
-share of these read as the body's class. The recipe is told by what it sets otherwise than the run before.
+share of these read as the body's class. Grafted: one lung of a film with a pneumothorax on one side set into normal
+films of other archives, AUC of those with it against those with the other lung; archive followed: share of the latter
+read as pneumothorax. The recipe is told by what it sets otherwise than the run before.
 """
 LEFT_OUT = """
 ## Sources left out
@@ -39,6 +41,8 @@ TRIED_FIGURES = (
     "only_lungs",
     "transplanted",
     "body_followed",
+    "grafted",
+    "archive_followed",
 )
 BEGIN, END = "<!-- quality:begin -->", "<!-- quality:end -->"
 

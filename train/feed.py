@@ -14,7 +14,9 @@ import numpy as np
 
 from lungcare.conditions import CODES
 from lungcare.cores import cores
+from lungcare.lungs import box_of
 from train.augment import Chest, borrow_grain, borrow_tone, degrade, move, transplant
+from train.halves import LEFT, NEITHER, RIGHT, affected_halves, graft, middle_of, mirrored
 from train.manifest import DataError
 from train.pack import PackedLungs, open_lungs, open_pack
 from train.prepare import open_prepared
@@ -25,6 +27,11 @@ log = logging.getLogger(__name__)
 
 # Share of the transplanted lungs that get no body.
 ALONE = 0.2
+# Share of the halves with or without pneumothorax that are set into a normal film; the rest stands on both sides.
+GRAFTED = 0.5
+NORMAL = CODES.index("normal")
+# A half of a film with a pneumothorax in the other half: of what else it shows nothing is known.
+UNAFFECTED = np.array([code != "pneumothorax" for code in CODES], np.float32) / (len(CODES) - 1)
 # On more cores the batches are made by processes: threads would wait for one another.
 CORES_OF_THREADS = 4
 
@@ -33,14 +40,28 @@ class Feed:
     """Batches of one epoch after the other; the same seed and epoch give the same batches.
 
     pack: uint8 (films, side, side), memory-mapped. rows: row of each film in the pack. lungs: those of the pack.
-    A batch is uint8 (batch, size, size, 1) of grey levels, and one-hot float32 (batch, 4).
+    affected: which half of each film alone has a pneumothorax, as of `affected_halves`; where it is not given, none.
+    A batch is uint8 (batch, size, size, 1) of grey levels, and float32 (batch, 4): one-hot, but for the unaffected
+    halves of films with a pneumothorax.
     """
 
-    def __init__(self, recipe: Recipe, films: list[Placed], pack: np.ndarray, rows: np.ndarray, lungs: PackedLungs):
+    def __init__(
+        self,
+        recipe: Recipe,
+        films: list[Placed],
+        pack: np.ndarray,
+        rows: np.ndarray,
+        lungs: PackedLungs,
+        affected: np.ndarray | None = None,
+    ):
         self.recipe, self.pack, self.rows, self.lungs = recipe, pack, rows, lungs
+        self.affected = np.full(len(films), NEITHER) if affected is None else affected
         self.labels = np.array([CODES.index(p.film.label) for p in films])
         self.chances = chances(films, recipe)
         self.cumulative = np.cumsum(self.chances)
+        normal = self.chances * (self.labels == NORMAL)
+        self.cumulative_of_normal = np.cumsum(normal / max(normal.sum(), 1e-12))
+        self.chances_of_half = recipe.halves * self._shares_in_halves()
         self.start_epoch(0)
 
     def start_epoch(self, epoch: int) -> None:
@@ -65,49 +86,79 @@ class Feed:
         order = self.order[start : start + self.recipe.batch]
         size = self.recipe.size_at(self.epoch)
         films = np.empty((len(order), size, size, 1), np.uint8)
+        labels = np.eye(len(CODES), dtype=np.float32)[self.labels[order % len(self.rows)]]
         for place, number in enumerate(order):
             films[place, ..., 0] = self.view(int(number), start + place, size)
-        return films, np.eye(len(CODES), dtype=np.float32)[self.labels[order % len(self.rows)]]
+            half = self._half(int(number), start + place)
+            if half != NEITHER and half == -self.affected[number % len(self.rows)]:
+                labels[place] = UNAFFECTED
+        return films, labels
 
     def view(self, number: int, place: int, size: int) -> np.ndarray:
-        """One augmented film: uint8 (size, size). The draw hangs on the copy where those are fixed, else on place.
+        """One augmented film: uint8 (size, size).
 
         number: of the film, or of its copy. place: in the epoch.
         """
         recipe = self.recipe
-        draw = [recipe.seed, 1, number] if recipe.copies else [recipe.seed, 2, self.epoch, place]
-        rng = np.random.default_rng(draw)
-        row = self.rows[number % len(self.rows)]
-        film = self._placed(row, size, rng)
+        rng = np.random.default_rng(self._draw(number, place))
+        film = self._placed(number % len(self.rows), self._half(number, place), size, rng)
         if recipe.borrow:
             film = self._borrow(film, rng)
         return degrade(film, recipe.augmentation, rng)
 
-    def _placed(self, row: int, size: int, rng: np.random.Generator) -> np.ndarray:
-        """The film moved, or its lungs moved in the body of another one or in nothing."""
+    def _shares_in_halves(self) -> np.ndarray:
+        """How often a film may be shown by one half: float (n,). Normal films as often mirrored as a pneumothorax."""
+        one_sided = self.affected != NEITHER
+        total = self.chances[np.isin(self.labels, self.labels[one_sided])].sum()
+        mirrored_share = (1 - GRAFTED) * self.chances[one_sided].sum() / max(total, 1e-12)
+        return np.where(one_sided, 1.0, mirrored_share * (self.labels == NORMAL))
+
+    def _half(self, number: int, place: int) -> int:
+        """Which half of a film is to stand for both lungs, or to be grafted: by chance, else NEITHER."""
+        rng = np.random.default_rng([*self._draw(number, place), 3])
+        chance = self.chances_of_half[number % len(self.rows)]
+        return int(rng.choice([LEFT, RIGHT])) if rng.random() < chance else NEITHER
+
+    def _draw(self, number: int, place: int) -> list[int]:
+        """What the random numbers of a view begin with: it hangs on the copy where those are fixed, else on place."""
+        recipe = self.recipe
+        return [recipe.seed, 1, number] if recipe.copies else [recipe.seed, 2, self.epoch, place]
+
+    def _placed(self, index: int, half: int, size: int, rng: np.random.Generator) -> np.ndarray:
+        """The film moved, or its lungs moved in the body of another one or in nothing. half: see `_half`."""
         geometry = self.recipe.geometry
-        box = self.lungs.box(row)
+        film, mask = self.pack[self.rows[index]], self.lungs.mask(self.rows[index])
+        if half != NEITHER:
+            if self.affected[index] != NEITHER and rng.random() < GRAFTED:
+                host = self._another(rng, self.cumulative_of_normal)
+                grafted = graft(film, mask, self.pack[host], self.lungs.mask(host), half, size, geometry, rng)
+                if grafted is not None:
+                    return grafted
+            middle = middle_of(mask)
+            if middle is not None:
+                film, mask = mirrored(film, middle, half), mirrored(mask, middle, half)
+        box = box_of(mask)
         if self.recipe.transplant and rng.random() < self.recipe.transplant and box is not None:
-            lungs = Chest(self.pack[row], self.lungs.mask(row), box)
+            lungs = Chest(film, mask, box)
             if rng.random() < ALONE:
                 return transplant(lungs, None, size, geometry, rng)
-            other = self._another(rng)
+            other = self._another(rng, self.cumulative)
             other_box = self.lungs.box(other)
             if other_box is not None:
                 body = Chest(self.pack[other], self.lungs.mask(other), other_box)
                 return transplant(lungs, body, size, geometry, rng)
-        return move(self.pack[row], size, geometry, rng, box)
+        return move(film, size, geometry, rng, box)
 
-    def _another(self, rng: np.random.Generator) -> int:
-        """Row of a film drawn as the films of an epoch are."""
-        place = np.searchsorted(self.cumulative, rng.random(), "right")
+    def _another(self, rng: np.random.Generator, cumulative: np.ndarray) -> int:
+        """Row of a film drawn by the cumulated chances."""
+        place = np.searchsorted(cumulative, rng.random(), "right")
         return int(self.rows[min(place, len(self.rows) - 1)])
 
     def _borrow(self, film: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Give the film the grey levels, and the grain, of films of other classes and sources, by chance."""
         for borrowed in (borrow_tone, borrow_grain):
             if rng.random() < self.recipe.borrow:
-                other = self.pack[self._another(rng)]
+                other = self.pack[self._another(rng, self.cumulative)]
                 film = borrowed(film, cv2.resize(other, film.shape, interpolation=cv2.INTER_AREA), rng.uniform(0.3, 1))
         return film
 
@@ -128,15 +179,18 @@ def open_feed(recipe: Recipe, prepared: Path, films: list[Placed] | None = None)
 
     Raises DataError when there is none, or when the recipe wants the lungs and nobody has looked for them.
     """
+    split, data = open_prepared(prepared)
     if films is None:
-        films = training_films(open_prepared(prepared)[0], recipe.leave_out)
+        films = training_films(split, recipe.leave_out)
     if not films:
         raise DataError(f"{prepared} has no film in its training part.")
     pack, rows = open_pack(prepared)
     lungs = open_lungs(prepared, len(pack))
-    if (recipe.geometry.lungs or recipe.transplant) and not lungs:
+    if (recipe.geometry.lungs or recipe.transplant or recipe.halves) and not lungs:
         raise DataError(f"The recipe wants the lungs of the films in {prepared}. Run `python -m train segment` first.")
-    return Feed(recipe, films, pack, np.array([rows[p.film.file] for p in films]), lungs)
+    chosen = np.array([rows[p.film.file] for p in films])
+    affected = affected_halves(films, map(lungs.mask, chosen), data) if recipe.halves else None
+    return Feed(recipe, films, pack, chosen, lungs, affected)
 
 
 @contextmanager

@@ -341,6 +341,14 @@ def _audit(shown: list[dict]) -> str:
             f"AUC: whole film {figure(own['frames']['whole'])}, frame "
             f"alone {figure(own['frames']['only_borders'])}, {own['frames']['whole']['films']} films."
         )
+    if own.get("grafted"):
+        told = own["grafted"]
+        parts.append(
+            "All films with pneumothorax come from one archive. Of those with it on one side, either lung was set into "
+            "normal films of other archives: alike but for that lung. AUC of the affected lungs against the other ones "
+            f"{figure(told['auc'])}, {told['auc']['films']} films; read as pneumothorax with the affected lung "
+            f"{figure(told['seen'])}, with the other one {figure(told['archive_followed'])}."
+        )
     parts.append(
         "Many films with pneumothorax show a chest drain, put in after it was found. No film here says which, so how "
         "much of the sensitivity for pneumothorax rests on drains is not known."

@@ -28,6 +28,8 @@ class Recipe(BaseModel):
     norm_momentum: decay of the averages of batch normalisation, in the thesis's network.
     borrow: probability that a film gets the grey levels of another one, and the same for the grain.
     transplant: probability that a film's lungs are set into the body of another film, or into nothing.
+    halves: probability that of a film with a pneumothorax on one side, or of a normal one, one half alone is shown: on
+        both sides, or (not of normal ones) in a normal film. The unaffected half is no pneumothorax.
     precision: what the layers calculate in; weights are float32 always.
     augmentation: probability of each transform of train/augment.py.
     """
@@ -59,6 +61,7 @@ class Recipe(BaseModel):
     geometry: Geometry = Geometry()
     borrow: float = Field(0.0, ge=0, le=1)
     transplant: float = Field(0.0, ge=0, le=1)
+    halves: float = Field(0.0, ge=0, le=1)
     precision: Literal["float32", "mixed_bfloat16"] = "float32"
     augmentation: dict[str, float] = {}
 

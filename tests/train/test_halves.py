@@ -1,0 +1,117 @@
+"""Films whose lungs are two even rectangles: the left one spans 20 to 56 px of 128, the right one 72 to 108."""
+
+import cv2
+import numpy as np
+import pytest
+
+from train.augment import Geometry
+from train.feed import UNAFFECTED, Feed
+from train.halves import LEFT, NEITHER, RIGHT, affected_halves, graft, graftable, grafts, middle_of, mirrored
+from train.manifest import Film
+from train.pack import PackedLungs
+from train.recipe import read_recipe
+from train.split import Placed
+
+LUNGS = np.zeros((128, 128), np.uint8)
+LUNGS[30:100, 20:56] = LUNGS[30:100, 72:108] = 1
+AFFECTED = 40
+
+
+def film(level: int, left: int = 90, right: int = 90) -> np.ndarray:
+    """An even film of that level, with lungs of these."""
+    pixels = np.full((128, 128), level, np.uint8)
+    pixels[30:100, 20:56], pixels[30:100, 72:108] = left, right
+    return pixels
+
+
+@pytest.fixture
+def one_sided(tmp_path):
+    """Four films of siim, affected in the left, the right, both and no lung that is known, and normal ones besides."""
+    halves = {"left": (1, 0), "right": (0, 1), "both": (1, 1)}
+    for name, (left, right) in halves.items():
+        mask = np.zeros((256, 256), np.uint8)
+        mask[80:120, 50:90], mask[80:120, 160:200] = 255 * left, 255 * right
+        cv2.imwrite(str(tmp_path / f"{name}.png"), mask)
+    films = [Film(name, "pneumothorax", "siim", mask=f"{name}.png") for name in halves]
+    films += [Film("no mask", "pneumothorax", "siim"), Film("archive", "normal", "nih"), Film("host", "normal", "a")]
+    return [Placed(f, f.file, "train") for f in films], tmp_path
+
+
+def test_the_lungs_part_where_fewest_rows_are_lung():
+    assert middle_of(LUNGS) == pytest.approx(0.5, abs=0.01)
+    assert middle_of(np.roll(LUNGS, 10, axis=1)) == pytest.approx(0.578, abs=0.01)
+    assert middle_of(np.zeros((128, 128), np.uint8)) is None
+    joined = LUNGS.copy()
+    joined[30:100, 56:72] = 1
+    assert middle_of(joined) is None
+
+
+@pytest.mark.parametrize(("half", "level"), [(LEFT, AFFECTED), (RIGHT, 90)])
+def test_one_half_stands_on_both_sides(half, level):
+    both = mirrored(film(200, left=AFFECTED), 0.5, half)
+    assert both[60, [30, 90]].tolist() == [level, level]
+    np.testing.assert_array_equal(both, both[:, ::-1])
+
+
+def test_what_a_mirrored_half_does_not_reach_is_black():
+    both = mirrored(film(200), 0.25, LEFT)
+    assert both[5, 60] == 200
+    assert not both[:, 66:].any()
+
+
+@pytest.mark.parametrize(("half", "levels"), [(LEFT, (AFFECTED, 120)), (RIGHT, (120, 90))])
+def test_one_lung_lies_in_the_other_film(half, levels):
+    rng = np.random.default_rng(0)
+    grafted = graft(film(150, left=AFFECTED), LUNGS, film(200, 120, 120), LUNGS, half, 128, Geometry(), rng)
+    assert abs(int(grafted[5, 5]) - 200) < 3
+    low, high = sorted((levels[0 if half == LEFT else 1], 120))
+    own, other = (grafted[65, 38], grafted[65, 90])[::-half]
+    assert low - 2 <= own <= high + 2
+    assert own < 118
+    assert abs(int(other) - 120) < 3
+    assert graft(film(150), LUNGS, film(200), np.zeros_like(LUNGS), half, 128, Geometry(), rng) is None
+
+
+def test_the_mask_tells_which_half_alone_is_affected(one_sided):
+    films, data = one_sided
+    found = affected_halves(films, [LUNGS] * len(films), data)
+    assert found.tolist() == [LEFT, RIGHT, NEITHER, NEITHER, NEITHER, NEITHER]
+    assert affected_halves(films, [np.zeros_like(LUNGS)] * len(films), data).tolist() == [NEITHER] * 6
+
+
+def test_both_lungs_go_into_the_same_films_of_other_archives(one_sided):
+    films, data = one_sided
+    some = graftable(films)
+    assert [p.film.file for p in some] == ["left", "right", "both", "host"]
+    squares = np.stack([film(150, AFFECTED), film(150, 90, AFFECTED), film(150), film(200)])
+    named, made = grafts(some, squares, np.stack([LUNGS] * 4), data, 96)
+    assert [(p.film.file, p.film.label) for p in named[:2]] == [("left", "pneumothorax"), ("left", "normal")]
+    assert len(named) == len(made) == 12
+    assert made.shape[1:] == (96, 96)
+    darkest = made[:, 30:65, 20:76].min(axis=(1, 2))
+    affected = np.array([p.film.label == "pneumothorax" for p in named])
+    assert darkest[affected].max() < darkest[~affected].min()
+    assert grafts(some[:3], squares[:3], np.stack([LUNGS] * 3), data, 96)[1].shape == (0, 96, 96)
+
+
+def test_batches_say_that_the_other_half_is_no_pneumothorax(one_sided):
+    films, data = one_sided
+    recipe = read_recipe(
+        "reader", halves=1.0, transplant=0.0, borrow=0.0, augmentation={}, geometry={}, sizes=[[0, 128]], batch=64
+    )
+    pack = np.stack([film(150, AFFECTED), film(150, 90, AFFECTED), film(150), film(150), film(200), film(200)])
+    lungs = PackedLungs.of([LUNGS.astype(float)] * len(films))
+    affected = affected_halves(films, map(lungs.mask, range(len(films))), data)
+    feed = Feed(recipe, films, pack, np.arange(len(films)), lungs, affected)
+    pictures, labels = feed[0]
+    numbers = feed.order[:64]
+    unaffected = (labels == UNAFFECTED).all(axis=1)
+    one_sided_films = affected[numbers] != NEITHER
+    assert 0 < unaffected[one_sided_films].mean() < 1
+    assert not unaffected[~one_sided_films].any()
+    darkest = pictures[:, 35:95, 25:103, 0].min(axis=(1, 2))
+    assert (darkest[one_sided_films & ~unaffected] < 85).all()
+    assert (darkest[unaffected] >= 88).all()
+    np.testing.assert_array_equal(pictures, Feed(recipe, films, pack, np.arange(6), lungs, affected)[0][0])
+    plain = Feed(recipe.model_copy(update={"halves": 0.0}), films, pack, np.arange(6), lungs, affected)
+    assert (plain[0][1].max(axis=1) == 1).all()

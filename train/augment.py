@@ -70,10 +70,12 @@ class Chest:
     box: Box
 
 
-def transplant(lungs: Chest, body: Chest | None, size: int, geometry: Geometry, rng: np.random.Generator) -> np.ndarray:
+def transplant(
+    lungs: Chest, body: Chest | None, size: int, geometry: Geometry, rng: np.random.Generator, levels: bool = True
+) -> np.ndarray:
     """The lungs of one film in the body of another, or on even grey: what lies around the lungs shall mean nothing.
 
-    Stretched so that their boxes meet, with the grey levels of the lungs drawn towards those that they cover.
+    Stretched so that their boxes meet. levels: whether grey levels of the lungs are drawn towards those they cover.
     Returns uint8 (size, size), moved as by `move`. After Xiao et al., Noise or Signal (ICLR 2021).
     """
     ground = lungs if body is None else body
@@ -87,12 +89,12 @@ def transplant(lungs: Chest, body: Chest | None, size: int, geometry: Geometry, 
     film = _warp(lungs.film, here, size).astype(np.float32)
     own = _warp(cv2.resize(lungs.mask * 255, lungs.film.shape), here, size)
     if body is None:
-        covered, behind = own, np.full_like(film, _level(rng))
+        covered, behind = own, np.full_like(film, _level(rng) if levels else 0)
     else:
         covered = np.maximum(own, _warp(cv2.resize(body.mask * 255, body.film.shape), there, size))
         behind = _warp(body.film, there, size).astype(np.float32)
         inside = covered > 127
-        if inside.any():
+        if inside.any() and levels:
             film = _towards(film, behind, inside, rng.uniform(0, 0.8))
     rim = 2 * round(RIM * size) + 1
     wide = cv2.dilate(covered, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (rim, rim)))

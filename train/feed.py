@@ -16,7 +16,7 @@ from lungcare.conditions import CODES
 from lungcare.cores import cores
 from lungcare.lungs import box_of
 from train.augment import Chest, borrow_grain, borrow_tone, degrade, move, transplant
-from train.halves import LEFT, NEITHER, RIGHT, affected_halves, graft, middle_of, mirrored
+from train.halves import LEFT, NEITHER, RIGHT, affected_half, graft, middle_of, mirrored, outlines_of
 from train.manifest import DataError
 from train.pack import PackedLungs, open_lungs, open_pack
 from train.prepare import open_prepared
@@ -29,20 +29,26 @@ log = logging.getLogger(__name__)
 ALONE = 0.2
 # Share of the halves with or without pneumothorax that are set into a normal film; the rest stands on both sides.
 GRAFTED = 0.5
-NORMAL = CODES.index("normal")
+NORMAL, PNEUMOTHORAX = CODES.index("normal"), CODES.index("pneumothorax")
+# Pixels of a place, and the share of one that counts as whole.
+STRIDE, ENOUGH = 32, 0.1
+UNKNOWN = -1.0
 # A half of a film with a pneumothorax in the other half: of what else it shows nothing is known.
 UNAFFECTED = np.array([code != "pneumothorax" for code in CODES], np.float32) / (len(CODES) - 1)
 # On more cores the batches are made by processes: threads would wait for one another.
 CORES_OF_THREADS = 4
+
+Targets = np.ndarray | dict[str, np.ndarray]
 
 
 class Feed:
     """Batches of one epoch after the other; the same seed and epoch give the same batches.
 
     pack: uint8 (films, side, side), memory-mapped. rows: row of each film in the pack. lungs: those of the pack.
-    affected: which half of each film alone has a pneumothorax, as of `affected_halves`; where it is not given, none.
+    outlines: of the pneumothorax on films, by their index, see `train.halves.outlines_of`.
     A batch is uint8 (batch, size, size, 1) of grey levels, and float32 (batch, 4): one-hot, but for the unaffected
-    halves of films with a pneumothorax.
+    halves of films with a pneumothorax. Where the recipe wants places, a dictionary of that, "probabilities", and of
+    "places": float32 (batch, size / 32, size / 32), how much of each is pneumothorax; UNKNOWN where no one drew it.
     """
 
     def __init__(
@@ -52,10 +58,13 @@ class Feed:
         pack: np.ndarray,
         rows: np.ndarray,
         lungs: PackedLungs,
-        affected: np.ndarray | None = None,
+        outlines: dict[int, np.ndarray] | None = None,
     ):
         self.recipe, self.pack, self.rows, self.lungs = recipe, pack, rows, lungs
-        self.affected = np.full(len(films), NEITHER) if affected is None else affected
+        self.outlines = outlines or {}
+        self.affected = np.full(len(films), NEITHER)
+        for index, outline in self.outlines.items():
+            self.affected[index] = affected_half(outline, lungs.mask(rows[index]))
         self.labels = np.array([CODES.index(p.film.label) for p in films])
         self.chances = chances(films, recipe)
         self.cumulative = np.cumsum(self.chances)
@@ -81,10 +90,11 @@ class Feed:
     def __len__(self) -> int:
         return -(-len(self.order) // self.recipe.batch)
 
-    def __getitem__(self, step: int) -> tuple[np.ndarray, np.ndarray]:
-        start = step * self.recipe.batch
-        order = self.order[start : start + self.recipe.batch]
-        size = self.recipe.size_at(self.epoch)
+    def __getitem__(self, step: int) -> tuple[np.ndarray, Targets]:
+        recipe = self.recipe
+        start = step * recipe.batch
+        order = self.order[start : start + recipe.batch]
+        size = recipe.size_at(self.epoch)
         films = np.empty((len(order), size, size, 1), np.uint8)
         labels = np.eye(len(CODES), dtype=np.float32)[self.labels[order % len(self.rows)]]
         for place, number in enumerate(order):
@@ -92,7 +102,10 @@ class Feed:
             half = self._half(int(number), start + place)
             if half != NEITHER and half == -self.affected[number % len(self.rows)]:
                 labels[place] = UNAFFECTED
-        return films, labels
+        if not recipe.places:
+            return films, labels
+        places = [self._places(int(number), start + place, size) for place, number in enumerate(order)]
+        return films, {"probabilities": labels, "places": np.stack(places)}
 
     def view(self, number: int, place: int, size: int) -> np.ndarray:
         """One augmented film: uint8 (size, size).
@@ -105,6 +118,18 @@ class Feed:
         if recipe.borrow:
             film = self._borrow(film, rng)
         return degrade(film, recipe.augmentation, rng)
+
+    def _places(self, number: int, place: int, size: int) -> np.ndarray:
+        """How much of each place of a view is pneumothorax, 0 to 1: float32 (size / 32, size / 32), or UNKNOWN."""
+        index, side = number % len(self.rows), size // STRIDE
+        if self.labels[index] != PNEUMOTHORAX:
+            return np.zeros((side, side), np.float32)
+        if index not in self.outlines:
+            return np.full((side, side), UNKNOWN, np.float32)
+        rng = np.random.default_rng(self._draw(number, place))
+        outline = self._placed(index, self._half(number, place), size, rng, outline=True)
+        shares = outline.reshape(side, STRIDE, side, STRIDE).mean(axis=(1, 3), dtype=np.float32) / 255
+        return np.minimum(shares / ENOUGH, 1)
 
     def _shares_in_halves(self) -> np.ndarray:
         """How often a film may be shown by one half: float (n,). Normal films as often mirrored as a pneumothorax."""
@@ -124,14 +149,23 @@ class Feed:
         recipe = self.recipe
         return [recipe.seed, 1, number] if recipe.copies else [recipe.seed, 2, self.epoch, place]
 
-    def _placed(self, index: int, half: int, size: int, rng: np.random.Generator) -> np.ndarray:
-        """The film moved, or its lungs moved in the body of another one or in nothing. half: see `_half`."""
+    def _placed(self, index: int, half: int, size: int, rng: np.random.Generator, outline: bool = False) -> np.ndarray:
+        """The film moved, or its lungs moved in the body of another one or in nothing. half: see `_half`.
+
+        outline: whether what is outlined on it is to be moved in its stead.
+        """
+
+        def shown(row: int) -> np.ndarray:
+            return np.zeros_like(self.pack[row]) if outline else self.pack[row]
+
         geometry = self.recipe.geometry
-        film, mask = self.pack[self.rows[index]], self.lungs.mask(self.rows[index])
+        film = self.outlines[index] if outline else self.pack[self.rows[index]]
+        mask = self.lungs.mask(self.rows[index])
         if half != NEITHER:
             if self.affected[index] != NEITHER and rng.random() < GRAFTED:
                 host = self._another(rng, self.cumulative_of_normal)
-                grafted = graft(film, mask, self.pack[host], self.lungs.mask(host), half, size, geometry, rng)
+                its_lungs = self.lungs.mask(host)
+                grafted = graft(film, mask, shown(host), its_lungs, half, size, geometry, rng, not outline)
                 if grafted is not None:
                     return grafted
             middle = middle_of(mask)
@@ -141,12 +175,12 @@ class Feed:
         if self.recipe.transplant and rng.random() < self.recipe.transplant and box is not None:
             lungs = Chest(film, mask, box)
             if rng.random() < ALONE:
-                return transplant(lungs, None, size, geometry, rng)
+                return transplant(lungs, None, size, geometry, rng, not outline)
             other = self._another(rng, self.cumulative)
             other_box = self.lungs.box(other)
             if other_box is not None:
-                body = Chest(self.pack[other], self.lungs.mask(other), other_box)
-                return transplant(lungs, body, size, geometry, rng)
+                body = Chest(shown(other), self.lungs.mask(other), other_box)
+                return transplant(lungs, body, size, geometry, rng, not outline)
         return move(film, size, geometry, rng, box)
 
     def _another(self, rng: np.random.Generator, cumulative: np.ndarray) -> int:
@@ -189,8 +223,8 @@ def open_feed(recipe: Recipe, prepared: Path, films: list[Placed] | None = None)
     if (recipe.geometry.lungs or recipe.transplant or recipe.halves) and not lungs:
         raise DataError(f"The recipe wants the lungs of the films in {prepared}. Run `python -m train segment` first.")
     chosen = np.array([rows[p.film.file] for p in films])
-    affected = affected_halves(films, map(lungs.mask, chosen), data) if recipe.halves else None
-    return Feed(recipe, films, pack, chosen, lungs, affected)
+    outlines = outlines_of(films, data, pack.shape[1]) if recipe.halves or recipe.places else None
+    return Feed(recipe, films, pack, chosen, lungs, outlines)
 
 
 @contextmanager
@@ -212,7 +246,7 @@ def makers(feed: Feed, opened: Callable[[], Feed]) -> Iterator[Callable[[int, in
         pool.shutdown(cancel_futures=True)
 
 
-def ahead(feed: Feed, make: Callable[[int, int], Future], batches: int = 8) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+def ahead(feed: Feed, make: Callable[[int, int], Future], batches: int = 8) -> Iterator[tuple[np.ndarray, Targets]]:
     """The batches of the feed's epoch in order, so many of them made ahead by `make`, of `makers`."""
     waiting = deque()
     for step in range(len(feed)):
@@ -223,7 +257,7 @@ def ahead(feed: Feed, make: Callable[[int, int], Future], batches: int = 8) -> I
         yield waiting.popleft().result()
 
 
-def _batch(feed: Feed, epoch: int, step: int) -> tuple[np.ndarray, np.ndarray]:
+def _batch(feed: Feed, epoch: int, step: int) -> tuple[np.ndarray, Targets]:
     if feed.epoch != epoch:
         feed.start_epoch(epoch)
     return feed[step]
@@ -235,7 +269,7 @@ def _keep(opened: Callable[[], Feed]) -> None:
     _kept = opened()
 
 
-def _kept_batch(epoch: int, step: int) -> tuple[np.ndarray, np.ndarray]:
+def _kept_batch(epoch: int, step: int) -> tuple[np.ndarray, Targets]:
     return _batch(_kept, epoch, step)
 
 

@@ -18,10 +18,10 @@ import numpy as np
 from tqdm import tqdm
 
 from lungcare.conditions import CODES
-from train.feed import ahead, makers, open_feed, training_films
+from train.feed import UNKNOWN, Targets, ahead, makers, open_feed, training_films
 from train.imagenet import load_lite0
 from train.manifest import DataError
-from train.networks import build
+from train.networks import PLACES, build, with_places
 from train.pack import open_pack, squares
 from train.prepare import open_prepared
 from train.recipe import Recipe
@@ -52,7 +52,7 @@ def fit(recipe: Recipe, prepared: Path, run: Path, resume: bool = False) -> None
     network = _network(recipe, run, len(feed))
     history = _history(run / HISTORY)[: int(network.optimizer.iterations) // len(feed)]
     judged = build(recipe, network.input_shape[1])
-    judged.compile(loss=network.loss, metrics=["accuracy"])
+    judged.compile(loss=_cross_entropy(recipe), metrics=["accuracy"])
     validation = None
     with makers(feed, partial(open_feed, recipe, prepared)) as make:
         for epoch in range(len(history), recipe.epochs):
@@ -77,13 +77,17 @@ def fit(recipe: Recipe, prepared: Path, run: Path, resume: bool = False) -> None
     plot_curves(history, run / "curves.png")
 
 
-def _train(network: keras.Model, batches: Iterable[tuple[np.ndarray, np.ndarray]]) -> dict[str, float]:
+def _train(network: keras.Model, batches: Iterable[tuple[np.ndarray, Targets]]) -> dict[str, float]:
     """One epoch. Not `network.fit`, which puts the averaged weights in the place of the weights whenever it ends."""
     totals = Counter()
     for films, labels in batches:
         figures = network.train_on_batch(films, labels, return_dict=True)
         totals.update({name: float(value) * len(films) for name, value in figures.items()} | {"films": len(films)})
-    return {name: round(totals[name] / totals["films"], 5) for name in figures}
+    means = {name: round(totals[name] / totals["films"], 5) for name in figures}
+    if "places_loss" in means:
+        log.info("loss of the places %s", means["places_loss"])
+    accuracy = means.get("accuracy", means.get("probabilities_accuracy"))
+    return {"loss": means["loss"], "accuracy": accuracy}
 
 
 def validation_batch(split: Split, prepared: Path, recipe: Recipe, size: int) -> tuple[np.ndarray, np.ndarray] | None:
@@ -155,7 +159,7 @@ def _network(recipe: Recipe, run: Path, steps: int) -> keras.Model:
         network.set_weights(keras.models.load_model(recipe.start_from, compile=False).get_weights())
     elif recipe.pretrained:
         load_lite0(network)
-    return compiled(network, recipe, steps)
+    return compiled(with_places(network) if recipe.places else network, recipe, steps)
 
 
 @contextmanager
@@ -171,9 +175,24 @@ def _precision(name: str) -> Iterator[None]:
 
 def compiled(network: keras.Model, recipe: Recipe, steps: int) -> keras.Model:
     """The network with the recipe's loss and optimiser; `steps`: batches an epoch."""
-    loss = keras.losses.CategoricalCrossentropy(label_smoothing=recipe.label_smoothing)
-    network.compile(_optimizer(recipe, steps), loss, metrics=["accuracy"])
+    if not recipe.places:
+        network.compile(_optimizer(recipe, steps), _cross_entropy(recipe), metrics=["accuracy"])
+        return network
+    losses = {"probabilities": _cross_entropy(recipe), PLACES: in_known_places}
+    weights = {"probabilities": 1.0, PLACES: recipe.places}
+    network.compile(_optimizer(recipe, steps), losses, weights, metrics={"probabilities": ["accuracy"]})
     return network
+
+
+@keras.saving.register_keras_serializable("train")
+def in_known_places(drawn, said):
+    """Binary cross-entropy of films, summed over the places that were drawn. Both float (films, rows, columns)."""
+    told = keras.ops.binary_crossentropy(keras.ops.clip(drawn, 0, 1), said)
+    return keras.ops.sum(keras.ops.where(keras.ops.equal(drawn, UNKNOWN), 0.0, told), axis=(1, 2))
+
+
+def _cross_entropy(recipe: Recipe) -> keras.losses.Loss:
+    return keras.losses.CategoricalCrossentropy(label_smoothing=recipe.label_smoothing)
 
 
 def _optimizer(recipe: Recipe, steps: int) -> keras.optimizers.Optimizer:
@@ -190,11 +209,15 @@ def _optimizer(recipe: Recipe, steps: int) -> keras.optimizers.Optimizer:
 
 
 def _copy_averages(network: keras.Model, judged: keras.Model) -> None:
-    """Give `judged` the weights of the network, averaged over the steps where its optimiser keeps averages."""
-    judged.set_weights(network.get_weights())
+    """Give `judged` the weights of the network, averaged over the steps where its optimiser keeps averages.
+
+    Those of the places, which are trained on and not published, are left out.
+    """
+    judged.set_weights([keras.ops.convert_to_numpy(v) for v in network.weights if not v.path.startswith(PLACES)])
     if network.optimizer.use_ema:
-        averages = network.optimizer._model_variables_moving_average
-        for variable, average in zip(judged.trainable_variables, averages, strict=True):
+        averages = zip(network.trainable_variables, network.optimizer._model_variables_moving_average, strict=True)
+        kept = [average for variable, average in averages if not variable.path.startswith(PLACES)]
+        for variable, average in zip(judged.trainable_variables, kept, strict=True):
             variable.assign(keras.ops.convert_to_numpy(average))
 
 

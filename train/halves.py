@@ -5,7 +5,6 @@ After counterfactual samples, one with and one without what makes the class (Kau
 Chang et al., CVPR 2021).
 """
 
-from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -71,24 +70,42 @@ def graft(
     size: int,
     geometry: Geometry,
     rng: np.random.Generator,
+    levels: bool = True,
 ) -> np.ndarray | None:
     """One lung of a film in the place of that of another film; None where a film has none on that side.
 
     film, host: uint8 (side, side). lungs, its_lungs: uint8 (128, 128), 1 where it is lung. half: LEFT or RIGHT.
+    levels: whether the lung's grey levels are drawn towards those of the other film.
     Returns uint8 (size, size), the whole host moved as by `train.augment.move`.
     """
     one, other = _one_lung(film, lungs, half), _one_lung(host, its_lungs, half)
     if one is None or other is None:
         return None
-    return transplant(one, other, size, replace(geometry, lungs=0), rng)
+    return transplant(one, other, size, replace(geometry, lungs=0), rng, levels)
 
 
-def affected_halves(films: list[Placed], lungs: Iterable[np.ndarray], data: Path) -> np.ndarray:
-    """Which half of each film alone shows what its mask marks: LEFT, RIGHT or NEITHER, int (n,).
+def outlines_of(films: list[Placed], data: Path, side: int) -> dict[int, np.ndarray]:
+    """What the masks of films outline, by their index: uint8 (side, side), 255 inside. Films without a mask have none.
 
-    lungs: uint8 (128, 128) of each film. NEITHER where both do, without a mask, and where the lungs do not part.
+    Masks are of square films, which their squares show without padding; others are left out.
     """
-    return np.array([_affected_half(p, mask, data) for p, mask in zip(films, lungs, strict=True)], int)
+    outlines = {}
+    for index, placed in enumerate(films):
+        mask = cv2.imread(str(data / placed.film.mask), cv2.IMREAD_GRAYSCALE) if placed.film.mask else None
+        if mask is not None and mask.shape[0] == mask.shape[1] and mask.any():
+            outlines[index] = cv2.resize(255 * (mask > 0).astype(np.uint8), (side, side), interpolation=cv2.INTER_AREA)
+    return outlines
+
+
+def affected_half(outline: np.ndarray, lungs: np.ndarray) -> int:
+    """Which half of a film alone shows what is outlined: LEFT, RIGHT, or NEITHER, also where the lungs do not part.
+
+    outline: uint8 (side, side). lungs: uint8 (128, 128), 1 where it is lung.
+    """
+    if (middle := middle_of(lungs)) is None:
+        return NEITHER
+    left = outline[:, : round(middle * len(outline))].sum(dtype=float) / outline.sum(dtype=float)
+    return LEFT if left > _ONE_SIDED else RIGHT if left < 1 - _ONE_SIDED else NEITHER
 
 
 def graftable(films: list[Placed]) -> list[Placed]:
@@ -115,7 +132,8 @@ def grafts(
         if _is_host(p):
             hosts.setdefault(p.film.source, []).append(index)
     named, made = [], []
-    for index, half in enumerate(affected_halves(films, lungs, data)):
+    for index, outline in outlines_of(films, data, len(squares[0])).items():
+        half = affected_half(outline, lungs[index])
         if half == NEITHER or not hosts:
             continue
         for source in rng.choice(list(hosts), HOSTS):
@@ -126,17 +144,6 @@ def grafts(
                     named.append(replace(films[index], film=replace(films[index].film, label=label)))
                     made.append(film)
     return named, np.array(made, np.uint8).reshape(-1, size, size)
-
-
-def _affected_half(placed: Placed, lungs: np.ndarray, data: Path) -> int:
-    if not placed.film.mask or (middle := middle_of(lungs)) is None:
-        return NEITHER
-    mask = cv2.imread(str(data / placed.film.mask), cv2.IMREAD_GRAYSCALE)
-    # Masks are of square films, which their squares show without padding.
-    if mask is None or mask.shape[0] != mask.shape[1] or not mask.any():
-        return NEITHER
-    left = (mask[:, : round(middle * len(mask))] > 0).sum() / (mask > 0).sum()
-    return LEFT if left > _ONE_SIDED else RIGHT if left < 1 - _ONE_SIDED else NEITHER
 
 
 def _one_lung(film: np.ndarray, lungs: np.ndarray, half: int) -> Chest | None:

@@ -19,6 +19,7 @@ LITE0 = (
     (6, 3, 1, 320, 1),
 )
 EPSILON = 1e-3
+PLACES = "places"
 
 
 def build(recipe: Recipe, size: int | None) -> keras.Model:
@@ -26,6 +27,15 @@ def build(recipe: Recipe, size: int | None) -> keras.Model:
     if recipe.network == "thesis":
         return thesis(size, recipe.blocks, recipe.norm_momentum)
     return reader(size)
+
+
+def with_places(network: keras.Model) -> keras.Model:
+    """A reader that tells too where the pneumothorax lies: "places", (films, size / 32, size / 32), 0 to 1 each."""
+    maps = network.get_layer("features").input
+    few = keras.initializers.Constant(-4.0)
+    places = layers.Dense(1, activation="sigmoid", bias_initializer=few, dtype="float32", name=PLACES)(maps)
+    places = keras.ops.squeeze(places, -1)
+    return keras.Model(network.inputs, {"probabilities": network.outputs[0], PLACES: places}, name="reader")
 
 
 def thesis(size: int, blocks: int, norm_momentum: float = 0.99) -> keras.Model:

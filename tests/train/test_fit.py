@@ -1,5 +1,6 @@
 import csv
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -9,9 +10,11 @@ import keras
 import numpy as np
 import pytest
 
-from train.fit import CHECKPOINT, HISTORY, NETWORK, fit
+from train.feed import UNKNOWN
+from train.fit import CHECKPOINT, HISTORY, NETWORK, fit, in_known_places
 from train.manifest import DataError
 from train.networks import build, reader, thesis
+from train.pack import PackedLungs, open_pack
 from train.recipe import read_recipe
 
 
@@ -74,7 +77,7 @@ def test_another_recipe_in_the_same_folder_is_refused(prepared, tmp_path, small_
 
 def test_a_reader_grows_and_publishes_its_averages(prepared, tmp_path):
     small = {"sizes": [[0, 32], [1, 64]], "batch": 4, "epochs": 2, "steps": 2, "validate_films": 0}
-    recipe = read_recipe("reader", start_from="", geometry={}, transplant=0, halves=0, **small)
+    recipe = read_recipe("reader", start_from="", geometry={}, transplant=0, halves=0, places=0, **small)
     fit(recipe, prepared, tmp_path)
     published = keras.models.load_model(tmp_path / NETWORK, compile=False)
     assert published.input_shape == (None, 64, 64, 1)
@@ -84,6 +87,32 @@ def test_a_reader_grows_and_publishes_its_averages(prepared, tmp_path):
     assert (np.asarray(kernel) != np.asarray(trained.get_layer("probabilities").kernel)).any()
     start = build(recipe, 64).get_layer("block3_expand").kernel.shape
     assert published.get_layer("block3_expand").kernel.shape == start
+
+
+def test_a_reader_learns_places_and_publishes_none(prepared, tmp_path, monkeypatch):
+    lungs = np.zeros((1, 128, 128), np.float32)
+    lungs[:, 40:100, 20:110] = 1
+    with_lungs = shutil.copytree(prepared, tmp_path / "prepared")
+    PackedLungs.of(np.repeat(lungs, len(open_pack(prepared)[0]), axis=0)).save(with_lungs)
+    whole = np.full((64, 64), 255, np.uint8)
+    monkeypatch.setattr("train.feed.outlines_of", lambda films, data, side: dict.fromkeys(range(len(films)), whole))
+    small = {"sizes": [[0, 32]], "batch": 8, "steps": 3, "average": 0.9, "validate_films": 0, "augmentation": {}}
+    recipe = read_recipe("reader", start_from="", halves=0, places=1, epochs=1, **small)
+    fit(recipe, with_lungs, tmp_path / "run")
+    trained = keras.models.load_model(tmp_path / "run" / CHECKPOINT)
+    assert set(trained.output_names) == {"probabilities", "places"}
+    published = keras.models.load_model(tmp_path / "run" / NETWORK, compile=False)
+    assert published.output_shape == (None, 4)
+    averages = trained.optimizer._model_variables_moving_average
+    of_path = {v.path: np.asarray(average) for v, average in zip(trained.trainable_variables, averages, strict=True)}
+    for variable in published.trainable_variables:
+        np.testing.assert_array_equal(np.asarray(variable), of_path[variable.path])
+
+
+def test_places_that_nobody_drew_teach_nothing():
+    drawn = np.array([[[1, 0]], [[UNKNOWN, UNKNOWN]]], np.float32)
+    said = np.array([[[0.5, 0.5]], [[0.9, 0.1]]], np.float32)
+    np.testing.assert_allclose(in_known_places(drawn, said), [2 * np.log(2), 0], rtol=1e-5)
 
 
 def test_a_run_in_half_precision_publishes_a_network_of_single_precision(prepared, tmp_path):

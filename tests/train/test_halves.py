@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from train.augment import Geometry
-from train.feed import UNAFFECTED, Feed
-from train.halves import LEFT, NEITHER, RIGHT, affected_halves, graft, graftable, grafts, middle_of, mirrored
+from train.feed import UNAFFECTED, UNKNOWN, Feed
+from train.halves import LEFT, NEITHER, RIGHT, affected_half, graft, graftable, grafts, middle_of, mirrored, outlines_of
 from train.manifest import Film
 from train.pack import PackedLungs
 from train.recipe import read_recipe
@@ -74,9 +74,14 @@ def test_one_lung_lies_in_the_other_film(half, levels):
 
 def test_the_mask_tells_which_half_alone_is_affected(one_sided):
     films, data = one_sided
-    found = affected_halves(films, [LUNGS] * len(films), data)
-    assert found.tolist() == [LEFT, RIGHT, NEITHER, NEITHER, NEITHER, NEITHER]
-    assert affected_halves(films, [np.zeros_like(LUNGS)] * len(films), data).tolist() == [NEITHER] * 6
+    outlines = outlines_of(films, data, 128)
+    assert {index: affected_half(outline, LUNGS) for index, outline in outlines.items()} == {
+        0: LEFT,
+        1: RIGHT,
+        2: NEITHER,
+    }
+    assert outlines[0][50, 35] == 255
+    assert affected_half(outlines[0], np.zeros_like(LUNGS)) == NEITHER
 
 
 def test_both_lungs_go_into_the_same_films_of_other_archives(one_sided):
@@ -97,21 +102,54 @@ def test_both_lungs_go_into_the_same_films_of_other_archives(one_sided):
 def test_batches_say_that_the_other_half_is_no_pneumothorax(one_sided):
     films, data = one_sided
     recipe = read_recipe(
-        "reader", halves=1.0, transplant=0.0, borrow=0.0, augmentation={}, geometry={}, sizes=[[0, 128]], batch=64
+        "reader",
+        halves=1.0,
+        places=0.0,
+        transplant=0.0,
+        borrow=0.0,
+        augmentation={},
+        geometry={},
+        sizes=[[0, 128]],
+        batch=64,
     )
     pack = np.stack([film(150, AFFECTED), film(150, 90, AFFECTED), film(150), film(150), film(200), film(200)])
     lungs = PackedLungs.of([LUNGS.astype(float)] * len(films))
-    affected = affected_halves(films, map(lungs.mask, range(len(films))), data)
-    feed = Feed(recipe, films, pack, np.arange(len(films)), lungs, affected)
+    outlines = outlines_of(films, data, 128)
+    feed = Feed(recipe, films, pack, np.arange(6), lungs, outlines)
     pictures, labels = feed[0]
     numbers = feed.order[:64]
     unaffected = (labels == UNAFFECTED).all(axis=1)
-    one_sided_films = affected[numbers] != NEITHER
+    one_sided_films = feed.affected[numbers] != NEITHER
     assert 0 < unaffected[one_sided_films].mean() < 1
     assert not unaffected[~one_sided_films].any()
     darkest = pictures[:, 35:95, 25:103, 0].min(axis=(1, 2))
     assert (darkest[one_sided_films & ~unaffected] < 85).all()
     assert (darkest[unaffected] >= 88).all()
-    np.testing.assert_array_equal(pictures, Feed(recipe, films, pack, np.arange(6), lungs, affected)[0][0])
-    plain = Feed(recipe.model_copy(update={"halves": 0.0}), films, pack, np.arange(6), lungs, affected)
+    np.testing.assert_array_equal(pictures, Feed(recipe, films, pack, np.arange(6), lungs, outlines)[0][0])
+    plain = Feed(recipe.model_copy(update={"halves": 0.0}), films, pack, np.arange(6), lungs, outlines)
     assert (plain[0][1].max(axis=1) == 1).all()
+
+
+def test_places_follow_the_outline_wherever_the_film_is_moved(one_sided):
+    films, data = one_sided
+    recipe = read_recipe(
+        "reader", halves=0.9, places=1.0, transplant=0.5, borrow=0.0, augmentation={}, sizes=[[0, 128]], batch=96
+    )
+    outlines = outlines_of(films, data, 128)
+    pack = np.full((6, 128, 128), 100, np.uint8)
+    for index, outline in outlines.items():
+        pack[index][outline > 127] = 255
+    lungs = PackedLungs.of([LUNGS.astype(float)] * len(films))
+    feed = Feed(recipe, films, pack, np.arange(6), lungs, outlines)
+    pictures, targets = feed[0]
+    places = targets["places"]
+    assert places.shape == (96, 4, 4)
+    numbers = feed.order[:96]
+    is_drawn = np.isin(numbers, list(outlines))
+    assert (places[numbers == 3] == UNKNOWN).all()
+    assert not places[numbers > 3].any()
+    assert not places[(targets["probabilities"] == UNAFFECTED).all(axis=1)].any()
+    bright = (pictures[is_drawn, ..., 0] > 160).reshape(-1, 4, 32, 4, 32).mean(axis=(2, 4))
+    said, seen = places[is_drawn] > 0.5, bright > 0.05
+    assert said.any(axis=(1, 2)).mean() > 0.4
+    assert (said == seen).mean() > 0.97

@@ -2,7 +2,7 @@
 
 import logging
 import multiprocessing
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -275,17 +275,17 @@ def _kept_batch(epoch: int, step: int) -> tuple[np.ndarray, Targets]:
 
 def chances(films: list[Placed], recipe: Recipe) -> np.ndarray:
     """Probability of each film to be drawn: even over classes, then over sources by a power of their size."""
-    labels = [p.film.label for p in films]
-    sources = [p.film.source for p in films]
-    count: dict[tuple[str, str], int] = {}
-    for cell in zip(labels, sources, strict=True):
-        count[cell] = count.get(cell, 0) + 1
+    cells = [(p.film.label, p.film.source) for p in films]
+    share = [recipe.outlined if p.film.mask else 1.0 for p in films]
+    count, shares = Counter(cells), Counter()
+    for cell, own in zip(cells, share, strict=True):
+        shares[cell] += own
     weight = {
         (label, source): number**recipe.source_power
         * recipe.source_weights.get(source, 1.0)
         * recipe.source_weights.get(f"{label}/{source}", 1.0)
         for (label, source), number in count.items()
     }
-    total = {label: sum(w for (other, _), w in weight.items() if other == label) for label in set(labels)}
-    chance = np.array([weight[cell] / count[cell] / total[cell[0]] for cell in zip(labels, sources, strict=True)])
+    total = {label: sum(w for (other, _), w in weight.items() if other == label) for label, _ in weight}
+    chance = np.array([weight[c] * own / shares[c] / total[c[0]] for c, own in zip(cells, share, strict=True)])
     return chance / chance.sum()

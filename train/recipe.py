@@ -22,6 +22,7 @@ class Recipe(BaseModel):
     copies: fixed augmented copies of each film, as in the thesis; 0: fresh draws in every epoch.
     even: draw evenly over classes, then over sources by their size to the power of `source_power` (0: evenly).
     source_weights: extra factor by source, or by class/source.
+    outlined: extra factor of films on which the pneumothorax was outlined, within their class and source.
     leave_out: sources that are not trained on, nor films of other sources in a group with theirs.
     validate_films: films of the validation part to look at after each epoch, even over classes; 0: all.
     average: decay of the moving average of the weights that is published; 0: none.
@@ -49,6 +50,7 @@ class Recipe(BaseModel):
     even: bool = False
     source_power: float = 0.5
     source_weights: dict[str, float] = {}
+    outlined: float = Field(1.0, gt=0)
     leave_out: tuple[str, ...] = ()
     validate_films: int = 0
     rate: float = Field(gt=0)

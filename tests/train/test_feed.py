@@ -92,6 +92,13 @@ def test_a_source_may_be_weighed_within_one_class_only():
     assert np.allclose(chances(films, recipe), [0.375, 0.125, 0, 0.5])
 
 
+def test_outlined_films_are_drawn_more_often_within_their_class_and_source():
+    films = [Placed(Film(f"{n}", "pneumothorax", "siim", mask="m" * (n < 2)), "g", "train") for n in range(4)]
+    films += [Placed(Film("n", "normal", "siim"), "g", "train"), Placed(Film("p", "pneumothorax", "b"), "g", "train")]
+    chance = chances(films, read_recipe("reader", source_power=0.0, source_weights={}, outlined=3.0))
+    assert np.allclose(chance, [3 / 32, 3 / 32, 1 / 32, 1 / 32, 1 / 2, 1 / 4])
+
+
 def test_borrowing_changes_views_and_follows_the_seed(prepared, small_recipe):
     recipe = small_recipe.model_copy(update={"borrow": 1.0})
     plain, first, again = feed(prepared, small_recipe)[0][0], feed(prepared, recipe)[0][0], feed(prepared, recipe)[0][0]

@@ -9,17 +9,14 @@ import numpy as np
 
 from lungcare.conditions import CODES
 from lungcare.network import Network
-from train.augment import degrade
 from train.evaluate import opened
 from train.feed import open_feed, training_films
 from train.fit import HISTORY, NETWORK, RUN
-from train.halves import graftable, grafts
-from train.look import look, look_at
+from train.look import look
 from train.manifest import DataError
-from train.pack import open_lungs, open_pack
 from train.prepare import open_prepared
 from train.recipe import Recipe
-from train.split import Placed, Split
+from train.split import Placed
 
 FILMS_OF_A_CELL = 160
 VIEWS = 2
@@ -46,13 +43,8 @@ def refit(run: Path, prepared: Path, out: Path, shrink: float = SHRINK, share: f
         raise DataError(f"No film to train on shows {', '.join(sorted(missing))}: the last layer needs all conditions.")
     features = look(run / NETWORK, recipe.size, data, films).features.astype(np.float64)
     views = _features_of_views(recipe, run / NETWORK, prepared, films)
-    sources = [p.film.source for p in films]
-    if recipe.halves:
-        named, its_features, its_views = _grafted(recipe, run / NETWORK, prepared, data, split)
-        films = films + named
-        features, views = np.concatenate([features, its_features]), np.concatenate([views, its_views], axis=1)
-        sources += ["grafted"] * len(named)
-    labels, sources = np.array([CODES.index(p.film.label) for p in films]), np.array(sources)
+    labels = np.array([CODES.index(p.film.label) for p in films])
+    sources = np.array([p.film.source for p in films])
     kernel, bias = discriminant(features, views, labels, sources, shrink)
     own_kernel, own_bias = (weights - weights.mean(axis=-1, keepdims=True) for weights in last.get_weights())
     scale = (features @ own_kernel + own_bias).std() / (features @ kernel + bias).std()
@@ -117,26 +109,6 @@ def _features_of_views(recipe: Recipe, network_file: Path, prepared: Path, films
         views = np.stack([feed.view(place % len(films), place, recipe.size) for place in places])
         found.append(network.look(views[..., np.newaxis]).features)
     return np.concatenate(found).reshape(VIEWS, len(films), -1)
-
-
-def _grafted(
-    recipe: Recipe, network_file: Path, prepared: Path, data: Path, split: Split
-) -> tuple[list[Placed], np.ndarray, np.ndarray]:
-    """Lungs with and without a pneumothorax in normal films, as one more source of both classes.
-
-    Returns the films grafted, float32 (n, length) of their features, and (VIEWS, n, length) of their degraded views.
-    """
-    films = graftable(training_films(split, recipe.leave_out))
-    pack, rows = open_pack(prepared)
-    lungs = open_lungs(prepared, len(pack))
-    chosen = [rows[p.film.file] for p in films]
-    named, made = grafts(films, pack[chosen], np.array([lungs.mask(row) for row in chosen]), data, recipe.size)
-    kept = np.random.default_rng(0).permutation(len(named))[: 2 * FILMS_OF_A_CELL]
-    named, made = [named[i] for i in kept], made[kept]
-    network, rng = Network(network_file, recipe.size), np.random.default_rng(0)
-    views = [np.array([degrade(film, recipe.augmentation, rng) for film in made]) for _ in range(VIEWS)]
-    features, *of_views = (look_at(network, named, each[..., np.newaxis]).features for each in (made, *views))
-    return named, features, np.array(of_views)
 
 
 def _some_of_each_cell(films: list[Placed]) -> list[Placed]:

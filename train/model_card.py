@@ -452,7 +452,8 @@ def _reproduction(card: Card) -> str:
     lines.append(f"RECIPE.toml holds the fields of `training` in `models/{card.name}/{CARD}`.")
     if start:
         lines.append(
-            f"`start_from`, `{start}`, is the network of an earlier version: `git log models/{card.name}` has them all."
+            f"How `start_from`, `{start}`, was made: README, *Train it on your own films*; "
+            f"`git log models/{card.name}` has the networks of earlier versions."
         )
     if len(set(epochs := (blend or {}).get("epochs", []))) > 1:
         lines.append(f"The runs were blended as they were after {', '.join(map(str, epochs))} epochs.")

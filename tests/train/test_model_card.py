@@ -62,6 +62,7 @@ def audit_of(card, name: str = "phantom") -> dict:
         "source_guessed": {"all": {"balanced_accuracy": 0.812, "chance": 0.0667, "sources": 15, "films": 60}},
         "groups": {"source": {}, "age_group": {"child": figure(0.951)}},
         "pneumothorax": {"sex": {"female": figure(0.888)}},
+        "grafted": {"auc": figure(0.841), "seen": figure(0.865), "archive_followed": figure(0.371)},
         "frames": {"whole": figure(0.968), "only_borders": figure(0.532)},
     }
 
@@ -78,6 +79,9 @@ def test_every_figure_of_a_card_and_its_audit_is_said(measured):
         "0.951 (",
         "0.888 (",
         "frame alone 0.532",
+        "against the other ones 0.841 (",
+        "with the affected lung 0.865 (",
+        "with the other one 0.371 (",
     ):
         assert text in page, text
     assert "None carries a rule" in page
@@ -114,7 +118,7 @@ def test_the_commands_that_made_it_are_all_said(measured):
         "python -m train head --run BLENDED --out HEADED",
         "python -m train evaluate --run HEADED",
         "python -m train publish --run HEADED --name phantom",
-        "`start_from`, `runs/start.keras`, is the network of an earlier version",
+        "How `start_from`, `runs/start.keras`, was made: README",
         "START is `runs/other.keras`.",
     ):
         assert line in page, line

@@ -140,8 +140,10 @@ class Feed:
 
     def _half(self, number: int, place: int) -> int:
         """Which half of a film is to stand for both lungs, or to be grafted: by chance, else NEITHER."""
-        rng = np.random.default_rng([*self._draw(number, place), 3])
         chance = self.chances_of_half[number % len(self.rows)]
+        if not chance:
+            return NEITHER
+        rng = np.random.default_rng([*self._draw(number, place), 3])
         return int(rng.choice([LEFT, RIGHT])) if rng.random() < chance else NEITHER
 
     def _draw(self, number: int, place: int) -> list[int]:

@@ -8,11 +8,11 @@ Chang et al., CVPR 2021).
 from dataclasses import replace
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from lungcare.lungs import Box
 from train.augment import Chest, Geometry, transplant
+from train.masks import mask_on_square
 from train.measure import NIH
 from train.split import Placed
 
@@ -85,16 +85,9 @@ def graft(
 
 
 def outlines_of(films: list[Placed], data: Path, side: int) -> dict[int, np.ndarray]:
-    """What the masks of films outline, by their index: uint8 (side, side), 255 inside. Films without a mask have none.
-
-    Masks are of square films, which their squares show without padding; others are left out.
-    """
-    outlines = {}
-    for index, placed in enumerate(films):
-        mask = cv2.imread(str(data / placed.film.mask), cv2.IMREAD_GRAYSCALE) if placed.film.mask else None
-        if mask is not None and mask.shape[0] == mask.shape[1] and mask.any():
-            outlines[index] = cv2.resize(255 * (mask > 0).astype(np.uint8), (side, side), interpolation=cv2.INTER_AREA)
-    return outlines
+    """What the masks of films outline, by their index: uint8 (side, side), 255 inside. Films without one have none."""
+    masks = {i: mask_on_square(data / p.film.mask, side) for i, p in enumerate(films) if p.film.mask}
+    return {index: np.rint(255 * mask).astype(np.uint8) for index, mask in masks.items() if mask.any()}
 
 
 def affected_half(outline: np.ndarray, lungs: np.ndarray) -> int:
@@ -123,7 +116,7 @@ def grafts(
     """Both lungs of films with a pneumothorax on one side, set into normal films of other archives.
 
     squares: uint8 (n, side, side). lungs: uint8 (n, 128, 128), 1 where it is lung. Each goes into HOSTS of `films`,
-    drawn evenly from their sources, the affected and the other lung of a film into the same ones.
+    drawn evenly from their sources, the affected and the other lung of a film into the same ones in the same way.
     Returns the films grafted, those without a pneumothorax labelled normal, and uint8 (grafts, size, size).
     """
     rng = np.random.default_rng(0)
@@ -137,9 +130,10 @@ def grafts(
         if half == NEITHER or not hosts:
             continue
         for source in rng.choice(list(hosts), HOSTS):
-            host = rng.choice(hosts[source])
+            host, seed = rng.choice(hosts[source]), rng.integers(2**32)
             for side, label in ((half, "pneumothorax"), (-half, "normal")):
-                film = graft(squares[index], lungs[index], squares[host], lungs[host], side, size, Geometry(), rng)
+                alike = np.random.default_rng(seed)
+                film = graft(squares[index], lungs[index], squares[host], lungs[host], side, size, Geometry(), alike)
                 if film is not None:
                     named.append(replace(films[index], film=replace(films[index].film, label=label)))
                     made.append(film)

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 from scipy import ndimage
 
 from lungcare import influence
@@ -11,6 +10,7 @@ from lungcare.bundle import Calibration
 from lungcare.conditions import CODES
 from train.look import UNCALIBRATED, Looked
 from train.lungs import lungs_on
+from train.masks import mask_on_square
 from train.measure import Readings, with_interval
 
 CONDITION = "pneumothorax"
@@ -50,7 +50,7 @@ def _pointing(some: Looked, data: Path, prepared: Path, segmenter: Path) -> dict
     if lungs is not None:
         told["lung_centres"] = []
     for index, placed in enumerate(some.films):
-        outline = _outline(data / placed.film.mask)
+        outline = mask_on_square(data / placed.film.mask, SIDE) > 0.5
         near = ndimage.binary_dilation(outline, disc)
         shares = influence.class_map(some.influence[index], CODES.index(CONDITION))
         scaled = influence.over_square(shares, SIDE)
@@ -81,15 +81,3 @@ def _mean(readings: Readings, values: list[float] | np.ndarray) -> dict:
         return float(np.average(values[known], weights=weight[known])) if weight[known].any() else float("nan")
 
     return with_interval(readings, mean)
-
-
-def _outline(path: Path) -> np.ndarray:
-    """A mask's file -> bool (SIDE, SIDE) on the square that the network sees."""
-    with Image.open(path) as mask:
-        mask = mask.convert("L")
-        scale = SIDE / max(mask.size)
-        scaled = mask.resize([max(1, round(length * scale)) for length in mask.size], Image.Resampling.NEAREST)
-    square = np.zeros((SIDE, SIDE), bool)
-    left, top = ((SIDE - length) // 2 for length in scaled.size)
-    square[top : top + scaled.height, left : left + scaled.width] = np.asarray(scaled) > 0
-    return square

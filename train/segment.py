@@ -8,14 +8,13 @@ from pathlib import Path
 import keras
 import numpy as np
 from keras import layers, ops
-from PIL import Image
 
 from lungcare.bundle import LUNGS
-from lungcare.film import square
 from lungcare.lungs import SIDE, find_lungs
 from train.augment import Geometry, degrade, move
 from train.inputs import network_inputs
 from train.manifest import DataError
+from train.masks import mask_on_square
 from train.pack import PackedLungs, open_pack
 from train.prepare import open_prepared
 from train.split import Placed
@@ -158,12 +157,8 @@ class Views(keras.utils.PyDataset):
 
 def _squares(data: Path, films: list[Placed]) -> tuple[np.ndarray, np.ndarray]:
     """Films and their drawn lungs, both float32 (n, 128, 128, 1): 0 to 255, and 0 or 1."""
-    lungs = []
-    for placed in films:
-        with Image.open(data / placed.film.lung_mask) as image:
-            drawn = np.asarray(image.convert("L"), np.float32) > 127
-        lungs.append(square(drawn.astype(np.float32), SIDE) > 0.5)
-    return network_inputs(data, films, SIDE), np.stack(lungs)[..., np.newaxis].astype(np.float32)
+    lungs = np.stack([mask_on_square(data / placed.film.lung_mask, SIDE) > 0.5 for placed in films])
+    return network_inputs(data, films, SIDE), lungs[..., np.newaxis].astype(np.float32)
 
 
 def _dice(network: keras.Model, films: np.ndarray, lungs: np.ndarray) -> dict:

@@ -31,7 +31,7 @@ A run without some sources, scored on all films of these: the nearest thing to a
 p(disease) / (p(disease) + p(normal)), films of one source only. The recipe is told by what it sets otherwise than the
 first one.
 """
-FIRST = "short-"
+FIRST = "short-without-"
 TRIED_FIGURES = (
     "balanced_accuracy",
     "cells",

@@ -56,13 +56,13 @@ def _prepare(options: argparse.Namespace) -> None:
 def _fit(options: argparse.Namespace) -> None:
     from train.fit import fit
 
-    fit(_recipe(options), options.data, options.run or Path("runs") / options.network, options.resume)
+    fit(_recipe(options), options.data, options.run or Path("runs") / Path(options.network).stem, options.resume)
 
 
 def _leave_out(options: argparse.Namespace) -> None:
     from train.leave_out import leave_out
 
-    name = "-".join([options.network, "without", *options.sources])
+    name = "-".join([Path(options.network).stem, "without", *options.sources])
     run = options.run or Path("runs") / name
     _print_left_out(leave_out(_recipe(options), tuple(options.sources), options.data, run, head=options.head))
 

@@ -42,7 +42,9 @@ def blend(runs: list[Path], prepared: Path, out: Path, start: Path | None = None
             raise DataError(f"{start} is another network than that of {runs[0]}.")
     network.set_weights([np.tensordot(shares, arrays, 1) for arrays in zip(*weights, strict=True)])
     if len(runs) > 1:
-        renew_averages(network, open_feed(recipes[0], prepared))
+        feed = open_feed(recipes[0], prepared)
+        feed.start_epoch(recipes[0].epochs - 1)  # at the size that is published
+        renew_averages(network, feed)
     out.mkdir(parents=True, exist_ok=True)
     network.save(out / NETWORK)
     blended = {

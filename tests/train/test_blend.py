@@ -8,6 +8,7 @@ from train.blend import blend
 from train.feed import open_feed
 from train.fit import NETWORK, fit
 from train.manifest import DataError
+from train.recipe import read_recipe
 
 
 def test_the_weights_lie_between_the_two_networks(prepared, tmp_path, small_recipe):
@@ -63,3 +64,13 @@ def test_runs_of_different_recipes_are_refused(prepared, tmp_path, small_recipe)
         fit(small_recipe.model_copy(update={"epochs": 1, "steps": 1, "rate": rate}), prepared, tmp_path / name)
     with pytest.raises(DataError, match="more than their seed"):
         blend([tmp_path / "one", tmp_path / "two"], prepared, tmp_path / "out")
+
+
+def test_runs_that_started_small_are_blended_at_the_size_that_is_published(prepared, tmp_path):
+    plain = {"start_from": "", "transplant": 0.0, "halves": 0.0, "places": 0.0, "geometry": {}, "augmentation": {}}
+    small = read_recipe("reader", sizes=[[0, 32], [1, 64]], epochs=2, steps=1, batch=2, validate_films=4, **plain)
+    runs = [tmp_path / "one", tmp_path / "two"]
+    for seed, run in enumerate(runs):
+        fit(small.model_copy(update={"seed": seed}), prepared, run)
+    blend(runs, prepared, tmp_path / "out")
+    assert keras.models.load_model(tmp_path / "out" / NETWORK, compile=False).input_shape == (None, 64, 64, 1)

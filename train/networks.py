@@ -20,15 +20,13 @@ LITE0 = (
 )
 EPSILON = 1e-3
 PLACES = "places"
-# Usual standard deviations of the bands of a standardised film, the finest first.
-ENERGIES = (0.08, 0.12, 0.18, 0.27, 0.45, 0.74)
 
 
 def build(recipe: Recipe, size: int | None) -> keras.Model:
     """The recipe's network for squares of `size` px (None: any size, not for the thesis's network)."""
     if recipe.network == "thesis":
         return thesis(size, recipe.blocks, recipe.norm_momentum)
-    return reader(size, recipe.bands)
+    return reader(size)
 
 
 def with_places(network: keras.Model) -> keras.Model:
@@ -54,35 +52,15 @@ def thesis(size: int, blocks: int, norm_momentum: float = 0.99) -> keras.Model:
     return keras.Model(inputs, layers.Dense(len(CODES), activation="softmax", name="probabilities")(x), name="thesis")
 
 
-def reader(size: int | None, bands: bool = False) -> keras.Model:
+def reader(size: int | None) -> keras.Model:
     """EfficientNet-Lite0 with one channel: each film standardised by its own mean and deviation, pooled at the end."""
     inputs = keras.Input((size, size, 1), name="film")
     x = layers.LayerNormalization(axis=(1, 2, 3), center=False, scale=False, epsilon=1.0, name="standardise")(inputs)
-    x = even_bands(x) if bands else x
     x = lite0(x)
     x = layers.GlobalAveragePooling2D(dtype="float32", name="features")(x)
     x = layers.Dropout(0.2, dtype="float32")(x)
     last = layers.Dense(len(CODES), activation="softmax", dtype="float32", name="probabilities")
     return keras.Model(inputs, last(x), name="reader")
-
-
-def even_bands(x: keras.KerasTensor) -> keras.KerasTensor:
-    """Each band of spatial frequency brought towards its usual energy (after Philipsen et al., IEEE TMI 2015)."""
-    bands = []
-    for energy in ENERGIES[:-1]:
-        coarse = layers.AveragePooling2D(2)(x)
-        band = layers.Subtract()([x, layers.UpSampling2D(2, interpolation="bilinear")(coarse)])
-        bands.append(_of_energy(band, energy))
-        x = coarse
-    x = _of_energy(x, ENERGIES[-1])
-    for band in reversed(bands):
-        x = layers.Add()([layers.UpSampling2D(2, interpolation="bilinear")(x), band])
-    return x
-
-
-def _of_energy(band, energy: float):
-    even = layers.LayerNormalization(axis=(1, 2, 3), center=False, scale=False, epsilon=(energy / 2) ** 2)(band)
-    return layers.Rescaling(energy)(even)
 
 
 def lite0(x: keras.KerasTensor) -> keras.KerasTensor:

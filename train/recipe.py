@@ -32,7 +32,6 @@ class Recipe(BaseModel):
     halves: probability that of a film with a pneumothorax on one side, or of a normal one, one half alone is shown: on
         both sides, or (not of normal ones) in a normal film. The unaffected half is no pneumothorax.
     places: weight of the loss of where the pneumothorax lies, on films on which it was outlined, or that have none.
-    bands: whether each band of spatial frequency is brought to its usual energy, inside the network.
     precision: what the layers calculate in; weights are float32 always.
     augmentation: probability of each transform of train/augment.py.
     """
@@ -67,7 +66,6 @@ class Recipe(BaseModel):
     transplant: float = Field(0.0, ge=0, le=1)
     halves: float = Field(0.0, ge=0, le=1)
     places: float = Field(0.0, ge=0)
-    bands: bool = False
     precision: Literal["float32", "mixed_bfloat16"] = "float32"
     augmentation: dict[str, float] = {}
 

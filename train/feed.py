@@ -97,29 +97,29 @@ class Feed:
         size = recipe.size_at(self.epoch)
         films = np.empty((len(order), size, size, 1), np.uint8)
         labels = np.eye(len(CODES), dtype=np.float32)[self.labels[order % len(self.rows)]]
-        for place, number in enumerate(order):
-            films[place, ..., 0] = self.view(int(number), start + place, size)
-            half = self._half(int(number), start + place)
+        places = np.empty((len(order), size // STRIDE, size // STRIDE), np.float32)
+        for row, number in enumerate(order.tolist()):
+            half = self._half(number, start + row)
+            films[row, ..., 0] = self.view(number, start + row, size, half)
             if half != NEITHER and half == -self.affected[number % len(self.rows)]:
-                labels[place] = UNAFFECTED
-        if not recipe.places:
-            return films, labels
-        places = [self._places(int(number), start + place, size) for place, number in enumerate(order)]
-        return films, {"probabilities": labels, "places": np.stack(places)}
+                labels[row] = UNAFFECTED
+            if recipe.places:
+                places[row] = self._places(number, start + row, size, half)
+        return films, {"probabilities": labels, "places": places} if recipe.places else labels
 
-    def view(self, number: int, place: int, size: int) -> np.ndarray:
+    def view(self, number: int, place: int, size: int, half: int = NEITHER) -> np.ndarray:
         """One augmented film: uint8 (size, size).
 
-        number: of the film, or of its copy. place: in the epoch.
+        number: of the film, or of its copy. place: in the epoch. half: which one alone is shown, see `train.halves`.
         """
         recipe = self.recipe
         rng = np.random.default_rng(self._draw(number, place))
-        film = self._placed(number % len(self.rows), self._half(number, place), size, rng)
+        film = self._placed(number % len(self.rows), half, size, rng)
         if recipe.borrow:
             film = self._borrow(film, rng)
         return degrade(film, recipe.augmentation, rng)
 
-    def _places(self, number: int, place: int, size: int) -> np.ndarray:
+    def _places(self, number: int, place: int, size: int, half: int) -> np.ndarray:
         """How much of each place of a view is pneumothorax, 0 to 1: float32 (size / 32, size / 32), or UNKNOWN."""
         index, side = number % len(self.rows), size // STRIDE
         if self.labels[index] != PNEUMOTHORAX:
@@ -127,7 +127,7 @@ class Feed:
         if index not in self.outlines:
             return np.full((side, side), UNKNOWN, np.float32)
         rng = np.random.default_rng(self._draw(number, place))
-        outline = self._placed(index, self._half(number, place), size, rng, outline=True)
+        outline = self._placed(index, half, size, rng, outline=True)
         shares = outline.reshape(side, STRIDE, side, STRIDE).mean(axis=(1, 3), dtype=np.float32) / 255
         return np.minimum(shares / ENOUGH, 1)
 

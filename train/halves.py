@@ -86,8 +86,11 @@ def graft(
 
 def outlines_of(films: list[Placed], data: Path, side: int) -> dict[int, np.ndarray]:
     """What the masks of films outline, by their index: uint8 (side, side), 255 inside. Films without one have none."""
-    masks = {i: mask_on_square(data / p.film.mask, side) for i, p in enumerate(films) if p.film.mask}
-    return {index: np.rint(255 * mask).astype(np.uint8) for index, mask in masks.items() if mask.any()}
+    outlines = {}
+    for index, placed in enumerate(films):
+        if placed.film.mask and (mask := mask_on_square(data / placed.film.mask, side)).any():
+            outlines[index] = np.rint(255 * mask).astype(np.uint8)
+    return outlines
 
 
 def affected_half(outline: np.ndarray, lungs: np.ndarray) -> int:

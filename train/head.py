@@ -102,7 +102,7 @@ def discriminant(
 def _features_of_views(recipe: Recipe, network_file: Path, prepared: Path, films: list[Placed]) -> np.ndarray:
     """What the last layer is given for films augmented as in training: float32 (VIEWS, films, length)."""
     network = Network(network_file, recipe.size)
-    feed = open_feed(recipe.model_copy(update={"halves": 0.0}), prepared, films)
+    feed = open_feed(recipe, prepared, films)
     found = []
     for start in range(0, VIEWS * len(films), _PIECE):
         places = range(start, min(start + _PIECE, VIEWS * len(films)))

@@ -51,6 +51,7 @@ def compare(runs: list[Path], prepared: Path, results: Path = Path("docs/results
         tried[run.name] = {
             "recipe": recipe.model_dump(mode="json"),
             **{step: described.get(step) for step in ("blend", "head")},
+            "packed": pack.shape[1],
             "epochs": len((run / HISTORY).read_text().splitlines()) - 1,
             **_figures(network, recipe.size, films, pack, np.array([rows[p.film.file] for p in films]), lungs),
             **_grafted(network, films, prepared, lungs),

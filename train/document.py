@@ -128,7 +128,8 @@ def _trained_on(told: dict) -> str:
     sizes = ", then ".join(str(size) for _, size in recipe["sizes"])
     epochs = sum(blend.get("epochs") or [told["epochs"]] * len(blend.get("seeds", [0])))
     views = f"{epochs * recipe['steps'] * recipe['batch']:,} views, " if recipe["steps"] else ""
-    return f"{views}{sizes} px"
+    packed = f", films packed at {told['packed']} px" if "packed" in told else ""
+    return f"{views}{sizes} px{packed}"
 
 
 def left_out(results: Path) -> str:

@@ -9,6 +9,7 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from lungcare.film import Box
 from train.manifest import DataError, Film
 
 PARTS = ("train", "validation", "test", "official", "external", "choose")
@@ -21,11 +22,15 @@ RECORDED = Path(__file__).parent / "split.csv.gz"
 
 @dataclass(frozen=True)
 class Placed:
-    """A film with its group and its part; part "" is left out of everything."""
+    """A film with its group and its part; part "" is left out of everything.
+
+    window: the part of its square that a network is shown; None for all of it.
+    """
 
     film: Film
     group: str
     part: str
+    window: Box | None = None
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,6 @@
 import hashlib
 import os
 from pathlib import Path, PurePosixPath
-from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -37,9 +36,6 @@ class Input(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     size: int = Field(gt=0, description="Side of the square, in pixels.")
-    shows: Literal["film", "lungs"] = Field(
-        "film", description="What of a film stands on the square: all of it, or a window around the lungs."
-    )
     preprocessing: str = Field(description="How a film becomes the square, in words.")
 
 
@@ -156,12 +152,6 @@ class Card(BaseModel):
     def _conditions_are_ours(self) -> "Card":
         if self.conditions != CODES:
             raise ValueError(f"the conditions must be {CODES}. Received: {self.conditions}")
-        return self
-
-    @model_validator(mode="after")
-    def _finds_the_lungs_that_it_shows(self) -> "Card":
-        if self.input.shows == "lungs" and self.lungs is None:
-            raise ValueError(f"a network that is shown the lungs needs {LUNGS} in its bundle, and its card to tell it")
         return self
 
     @model_validator(mode="after")

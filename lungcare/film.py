@@ -58,16 +58,6 @@ _BMP_HEADERS = {12, 40, 52, 56, 64, 108, 124}
 
 
 @dataclass(frozen=True)
-class Box:
-    """A rectangle on the square of a film, in shares of its side from the left and the top: 0 to 1."""
-
-    left: float
-    top: float
-    right: float
-    bottom: float
-
-
-@dataclass(frozen=True)
 class Radiograph:
     """A decoded film.
 
@@ -157,37 +147,11 @@ def square(pixels: np.ndarray, size: int) -> np.ndarray:
     return canvas
 
 
-def cut(pixels: np.ndarray, box: Box, size: int) -> np.ndarray:
-    """What lies in a box of a film's square, stretched over a square. What of the box lies beside the film is left out.
-
-    pixels: float32 (height, width), any range. By bilinear interpolation, antialiased when it shrinks.
-    Returns float32 (size, size) of the same range.
-    """
-    box_on_film = edges(box, *pixels.shape)
-    return np.asarray(Image.fromarray(pixels).resize((size, size), Image.Resampling.BILINEAR, box_on_film))
-
-
-def edges(box: Box, height: int, width: int) -> tuple[float, float, float, float]:
-    """Left, top, right and bottom of a box of a film's square, as far as it lies on the film, in the film's pixels."""
-    side = max(height, width)
-    across, down = (side - width) / 2, (side - height) / 2
-    return (
-        max(box.left * side - across, 0.0),
-        max(box.top * side - down, 0.0),
-        min(box.right * side - across, float(width)),
-        min(box.bottom * side - down, float(height)),
-    )
-
-
 @stage("scale")
-def network_input(radiograph: Radiograph, size: int, window: Box | None = None) -> np.ndarray:
-    """The array that a network is given: float32 (size, size, 1), grey levels 0 to 255.
-
-    window: the part of the film's square that it shows, see `lungcare.lungs.window_around`; None: the square itself.
-    """
+def network_input(radiograph: Radiograph, size: int) -> np.ndarray:
+    """The array that a network is given: float32 (size, size, 1), grey levels 0 to 255."""
     note(brightness=round(float(radiograph.pixels[::8, ::8].mean()), 3))
-    shown = square(radiograph.pixels, size) if window is None else cut(radiograph.pixels, window, size)
-    return shown[..., np.newaxis] * np.float32(255)
+    return square(radiograph.pixels, size)[..., np.newaxis] * np.float32(255)
 
 
 def _resized(pixels: np.ndarray, side: int) -> np.ndarray:

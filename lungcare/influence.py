@@ -9,8 +9,6 @@ import io
 import numpy as np
 from PIL import Image
 
-from lungcare.film import Box, edges
-
 # Colours from weak to strong, and how much they cover: the film stays seen where there is little.
 _WEAK, _STRONG = np.array([255, 196, 64]), np.array([235, 20, 20])
 _PALETTE = np.round(np.linspace(_WEAK, _STRONG, 256)).astype(np.uint8).tobytes()
@@ -28,34 +26,25 @@ def class_map(influence: np.ndarray, condition: int) -> np.ndarray:
     return support / max(support.max(), np.finfo(np.float32).tiny)
 
 
-def enlarged(shares: np.ndarray, height: int, width: int) -> np.ndarray:
-    """A class map in the size of what the network saw: float32 (height, width), 0 to 1."""
-    scaled = Image.fromarray(shares.astype(np.float32)).resize((width, height), Image.Resampling.BICUBIC)
+def over_square(shares: np.ndarray, side: int) -> np.ndarray:
+    """A class map in the size of the square that the network saw: float32 (side, side), 0 to 1."""
+    scaled = Image.fromarray(shares.astype(np.float32)).resize((side, side), Image.Resampling.BICUBIC)
     return np.clip(np.asarray(scaled), 0, 1)
 
 
-def over_film(shares: np.ndarray, height: int, width: int, window: Box | None = None) -> np.ndarray:
-    """A class map on the film: float32 (height, width), 0 to 1; 0 where the network saw nothing of it.
-
-    window: the part of the film's square that the network saw; None: the square itself, of which the padding goes.
-    """
-    if window is None:
-        side = max(height, width)
-        top, left = (side - height) // 2, (side - width) // 2
-        return enlarged(shares, side, side)[top : top + height, left : left + width]
-    left, top, right, bottom = (round(edge) for edge in edges(window, height, width))
-    film = np.zeros((height, width), np.float32)
-    film[top:bottom, left:right] = enlarged(shares, bottom - top, right - left)
-    return film
+def over_film(shares: np.ndarray, height: int, width: int) -> np.ndarray:
+    """A class map on the film without the square's padding: float32 (height, width), 0 to 1."""
+    side = max(height, width)
+    top, left = (side - height) // 2, (side - width) // 2
+    return over_square(shares, side)[top : top + height, left : left + width]
 
 
-def picture(shares: np.ndarray, height: int, width: int, window: Box | None = None) -> bytes:
+def picture(shares: np.ndarray, height: int, width: int) -> bytes:
     """A class map as a PNG of that height and width, to lay over a film of these proportions and smooth when enlarged.
 
     Colours go from yellow (weak) to red (strong); the weaker, the more transparent. Nothing of the film is in it.
-    window: as for `over_film`.
     """
-    image = Image.fromarray(np.round(255 * over_film(shares, height, width, window)).astype(np.uint8))
+    image = Image.fromarray(np.round(255 * over_film(shares, height, width)).astype(np.uint8))
     image.putpalette(_PALETTE)
     stream = io.BytesIO()
     image.save(stream, "PNG", transparency=bytes(range(256)), compress_level=1)
@@ -67,6 +56,6 @@ def share_inside(shares: np.ndarray, mask: np.ndarray) -> float:
 
     mask: bool (side, side) of the square that the network saw.
     """
-    weight = enlarged(shares, *mask.shape)
+    weight = over_square(shares, len(mask))
     total = weight.sum()
     return float(weight[mask].sum() / total) if total else float("nan")

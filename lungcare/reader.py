@@ -11,11 +11,10 @@ from lungcare.bundle import Bundle, open_bundle
 from lungcare.calibration import calibrated, reweighted
 from lungcare.certainty import SCORES
 from lungcare.conditions import CODES
-from lungcare.film import Box, Radiograph, decode, network_input, scaled
+from lungcare.film import Radiograph, decode, network_input, scaled
 from lungcare.gate import Gate, columns
 from lungcare.reading import FilmError, Flag, Flags, Probabilities, Reading, Refusal
 from lungcare.settings import Settings
-from lungcare.trace import stage
 from lungcare.words import say
 
 
@@ -52,9 +51,6 @@ class Reader:
         card = bundle.card.gate
         self.gate = Gate(card, compiled(bundle.gate, card.size, columns(card.kinds))) if card else Gate()
         self._lungs = compiled(bundle.lungs, lungs.SIDE, lungs.SIDE, lungs.SIDE, 1) if bundle.lungs else None
-        self._shows_lungs = bundle.card.input.shows == "lungs"
-        # The longest side that films are scaled to, in pixels.
-        self.side = round(lungs.ENLARGED * self._size) if self._shows_lungs else self._size
 
     @classmethod
     def open(cls, folder_or_name: str | Path, settings: Settings | None = None) -> "Reader":
@@ -83,14 +79,13 @@ class Reader:
             radiograph = self._radiograph(data)
         except FilmError as error:
             return self.refuse(error, language), None
-        window = self._window(radiograph)
-        film = network_input(radiograph, self._size, window)
+        film = network_input(radiograph, self._size)
         seen = self.network.look(film[np.newaxis])
         answer = self._readings(seen.probabilities, [radiograph.corrections])[0]
         if seen.influence is None:
             return answer, None
         shares = influence.class_map(seen.influence[0], CODES.index(answer.finding))
-        picture = influence.picture(shares, radiograph.height, radiograph.width, window)
+        picture = influence.picture(shares, radiograph.height, radiograph.width)
         return answer.model_copy(update={"in_lungs": self._in_lungs(film, shares)}), picture
 
     def read_file(self, path: str | Path, language: str = "en") -> Reading | Refusal:
@@ -106,11 +101,7 @@ class Reader:
         Raises FilmError. With `judge` and `refuse`, for those who read many films and decode beside the network.
         """
         radiograph = self._radiograph(data)
-        return Prepared(self.network_input(radiograph), radiograph.corrections)
-
-    def network_input(self, radiograph: Radiograph) -> np.ndarray:
-        """What the network is given of a film that `side` is the longest side of: float32 (size, size, 1)."""
-        return network_input(radiograph, self._size, self._window(radiograph))
+        return Prepared(network_input(radiograph, self._size), radiograph.corrections)
 
     def prepare_file(self, path: str | Path) -> Prepared:
         """`prepare` for the file at `path`, of which no more is read than the largest film has."""
@@ -146,19 +137,11 @@ class Reader:
         )
 
     def _radiograph(self, data: bytes) -> Radiograph:
-        """A film that may be read, its longest side `side`. Raises FilmError."""
+        """A film that may be read, its longest side that of the network's square. Raises FilmError."""
         limit = self.settings.max_bytes
         if len(data) > limit:
             raise FilmError("file_too_large", megabytes=f"{limit / 1e6:g}")
-        return self.gate.check(scaled(decode(data, self.settings.max_pixels, self.side), self.side))
-
-    @stage("lungs")
-    def _window(self, radiograph: Radiograph) -> Box | None:
-        """The part of a film's square that the network is shown; None for all of it."""
-        if not self._shows_lungs:
-            return None
-        found = lungs.find_lungs(self._lungs, 255 * radiograph.pixels[np.newaxis])[0]
-        return lungs.window_around(lungs.box_of(found))
+        return self.gate.check(scaled(decode(data, self.settings.max_pixels, self._size), self._size))
 
     def _in_lungs(self, film: np.ndarray, shares: np.ndarray) -> float | None:
         """Share of a class map's weight in the lungs; None where nothing finds them, or there is none of either.

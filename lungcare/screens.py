@@ -116,7 +116,7 @@ def model_page(card: Card) -> str:
         data=_data(card),
         data_title=both("about.data"),
         input_title=both("card.input"),
-        input=both(f"card.input.{card.input.shows}", size=card.input.size),
+        input=both("card.input.text", size=card.input.size),
         notice=both("notice"),
         whole=both("card.whole"),
         json=escape(json.dumps(card.model_dump(mode="json"), indent=2, ensure_ascii=False)),

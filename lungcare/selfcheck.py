@@ -18,7 +18,7 @@ from lungcare.bundle import Card
 from lungcare.calibration import calibrated
 from lungcare.conditions import CODES
 from lungcare.examples import FrozenExample, FrozenExamples, checksum, frozen_examples
-from lungcare.film import decode, scaled
+from lungcare.film import decode, network_input, scaled
 from lungcare.reader import Reader
 from lungcare.reading import FilmError, Reading
 from lungcare.settings import Settings
@@ -146,16 +146,17 @@ def settings_in_force(card: Card) -> dict[str, dict[str, float | str]]:
 def _stages(reader: Reader, data: bytes):
     """Each stage of a film and what it made, as it passes them. Raises FilmError at the stage that refuses."""
     card = reader.bundle.card
-    film = decode(data, reader.settings.max_pixels, reader.side)
+    side = card.input.size
+    film = decode(data, reader.settings.max_pixels, side)
     yield "decode", [film.height, film.width, *_sampled(film.pixels)]
-    film = scaled(film, reader.side)
+    film = scaled(film, side)
     told = list(vars(gate.quality(film)).values())
     if card.gate:
         signals = reader.gate.signals(film)
         told += [*signals.kinds.values(), *signals.turns, signals.inverted, signals.distance]
     film = reader.gate.check(film)
     yield "gate", told
-    square = reader.network_input(film)
+    square = network_input(film, side)
     yield "scale", _sampled(square[..., 0] / 255)
     seen = reader.network.look(square[np.newaxis])
     features = seen.features.ravel()

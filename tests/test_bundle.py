@@ -96,13 +96,6 @@ def test_decisions_of_another_model_are_refused(copy, other_bundle_folder):
         Bundle(copy)
 
 
-def test_a_network_that_is_shown_the_lungs_needs_what_finds_them(copy):
-    card = json.loads((copy / bundle.CARD).read_text())
-    change_card(copy, input=card["input"] | {"shows": "lungs"})
-    with pytest.raises(BundleError, match=r"needs lungs\.keras"):
-        Bundle(copy)
-
-
 def test_a_part_and_its_file_go_together(copy):
     change_card(copy, lungs={"films": 1, "parameters": 2, "dice": {}})
     with pytest.raises(BundleError, match=r"lists lungs\.keras where it describes it"):

@@ -272,22 +272,6 @@ def test_network_input():
     assert 100 < square.max() <= 255
 
 
-def test_a_window_is_stretched_over_the_square():
-    """The right half of the square of a film that is twice as high as wide: its right half, but for the padding."""
-    pixels = np.zeros((200, 100), np.float32)
-    pixels[:, 50:] = np.linspace(0.2, 1, 200)[:, np.newaxis]
-    seen = film.network_input(film.Radiograph(pixels), 40, film.Box(0.5, 0, 1, 1))
-    assert seen.shape == (40, 40, 1)
-    expected = 255 * np.linspace(0.21, 0.99, 40)[:, np.newaxis]
-    np.testing.assert_allclose(seen[:, 1:, 0], np.tile(expected, 39), atol=2)
-
-
-def test_of_a_window_counts_what_lies_on_the_film():
-    assert film.edges(film.Box(-0.1, 0.25, 0.75, 1.1), 200, 100) == (0, 50, 100, 200)
-    pixels = phantom.chest(height=80, width=80)
-    assert np.array_equal(film.cut(pixels, film.Box(-0.2, -0.2, 1.3, 1.3), 80), pixels)
-
-
 def test_real_films(films):
     rows = (films / "manifest.csv").read_text(encoding="utf-8").splitlines()
     names = rows[0].split(",")

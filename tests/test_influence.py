@@ -5,7 +5,6 @@ import pytest
 from PIL import Image
 
 from lungcare import influence
-from lungcare.film import Box
 from lungcare.network import Network
 from tests import phantom
 from tests.conftest import SIZE
@@ -74,13 +73,3 @@ def test_share_inside_a_mask():
     mask[:32, :32] = True
     assert influence.share_inside(shares, mask) > 0.9
     assert np.isnan(influence.share_inside(np.zeros((4, 4)), mask))
-
-
-def test_the_map_of_a_window_lies_on_the_film_where_the_window_does():
-    """The upper left place of a window over the right half of a film: right of its middle, and nothing left of it."""
-    shares = influence.over_film(influence.class_map(at(0, 0), 1), 100, 200, Box(0.5, 0, 1, 1))
-    assert shares.shape == (100, 200)
-    assert not shares[:, :100].any()
-    row, column = np.unravel_index(shares.argmax(), shares.shape)
-    assert row < 30
-    assert 100 <= column < 130

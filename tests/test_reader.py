@@ -138,28 +138,6 @@ def test_the_share_of_the_map_in_the_lungs_is_said_where_it_is_asked_for(bundle_
     assert Reader.open(with_lungs(bundle_folder, tmp_path / "none", -5)).read_with_map(film)[0].in_lungs is None
 
 
-def test_a_network_that_is_shown_the_lungs_reads_nothing_beside_them(bundle_folder, tmp_path):
-    """Lungs are the left half of every square here: what lies right of it, but for the margin, changes no reading."""
-    folder = with_lungs(bundle_folder, tmp_path / "shown", 5)
-    card = json.loads((folder / CARD).read_text())
-    card["input"]["shows"] = "lungs"
-    (folder / CARD).write_text(json.dumps(card))
-    reader, chest = Reader.open(folder), phantom.chest("tuberculosis", 2, 320, 320)
-    film, changed = phantom.encode(chest), phantom.encode(np.where(np.arange(320) < 200, chest, 1 - chest))
-    assert reader.read(film) == reader.read(changed)
-    assert reader.read(film) != Reader.open(bundle_folder).read(film)
-
-    strengths = []
-    for film in [phantom.film(look, seed) for look in phantom.LOOKS for seed in range(3)]:
-        answer, picture = reader.read_with_map(film)
-        assert answer.model_copy(update={"in_lungs": None}) == reader.read(film)
-        with Image.open(io.BytesIO(picture)) as map_picture:
-            strengths.append(np.asarray(map_picture.convert("RGBA"))[..., 3])
-    assert strengths[0].shape == (96, 86)
-    assert any(strength[:, :50].max() == 255 for strength in strengths)
-    assert not any(strength[:, 52:].any() for strength in strengths)
-
-
 def with_lungs(bundle_folder: Path, folder: Path, bias: float) -> Path:
     """The bundle with a network that takes the left half of any film for lung with the logit `bias`."""
     import keras

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 DATA = Path("runs/data")
 THESIS = Path("runs/thesis-cnn4")
 LUNGS = Path("runs/lungs")
-SHOWN = Path("runs/windows")
 GATE = Path("runs/gate")
 DRAWN = Path("runs/synthesis")
 POOL = Path("examples")
@@ -133,12 +132,6 @@ def _segment(options: argparse.Namespace) -> None:
     told = segment(options.data, options.run, options.epochs)
     for name, dice in told["dice"].items():
         print(f"Dice, {name}: {dice['mean']:.3f}, lowest tenth {dice['lowest_tenth']:.3f}, {dice['films']} films")
-
-
-def _windows(options: argparse.Namespace) -> None:
-    from train.windows import show_lungs
-
-    show_lungs(options.data, options.out, options.size, options.lungs)
 
 
 def _synthesize(options: argparse.Namespace) -> None:
@@ -273,13 +266,6 @@ def _parser() -> argparse.ArgumentParser:
 
     segment = add("segment", _segment, "train the small network that finds the lungs, and measure it", LUNGS)
     segment.add_argument("--epochs", type=int, default=80, help="passes over the films (default: %(default)s)")
-
-    windows = add("windows", _windows, "prepare films anew, each shown by a window around its lungs")
-    windows.add_argument("--out", type=Path, default=SHOWN, help="where they go (default: %(default)s)")
-    windows.add_argument(
-        "--size", type=int, default=256, help="side of the packed squares in px (default: %(default)s)"
-    )
-    _add_lungs(windows)
 
     synthesize = add("synthesize", _synthesize, "draw films of no patient, and make the pool of examples", DRAWN)
     synthesize.add_argument("--model", default="lungcare", help="bundle that judges the films (default: %(default)s)")

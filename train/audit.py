@@ -122,7 +122,7 @@ def audit(run: Path, prepared: Path, name: str, segmenter: Path = SEGMENTER, mod
     is_measured = file.is_file() and results.get("network") == record_of(file).sha256
     if not is_measured or "calibration" not in results:
         raise DataError(f"The network of {run} is not measured. Run `python -m train evaluate --run {run}` first.")
-    split, data = open_prepared(prepared, recipe.shows)
+    split, data = open_prepared(prepared)
     told = looked(run, file, recipe.size, data, films_of(split, recipe))
     test = told.where(lambda p: p.part == "test")
     network, calibration = Network(file, recipe.size), Calibration(**results["calibration"])

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from scipy import fft
 
-from lungcare.film import Box
+from lungcare.lungs import Box
 from train.photograph import hasty, photograph
 
 Transform = Callable[[np.ndarray, np.random.Generator], np.ndarray]

@@ -34,8 +34,10 @@ def compare(runs: list[Path], prepared: Path, results: Path = Path("docs/results
     four classes; and balanced accuracies that tell what it reads: resaved, lungs_blanked, only_lungs, and transplanted,
     lungs in the body of another class's film, with body_followed, the share of those that are read as the body's class.
     grafted and archive_followed: lungs with and without a pneumothorax in normal films, see `train.audit.grafted`.
-    Raises DataError where nobody has looked for the lungs yet, or a run's network is shown something else of the films.
+    Raises DataError where nobody has looked for the lungs yet.
     """
+    split, _ = open_prepared(prepared)
+    films = [p for p in split.films if p.part == "validation"]
     pack, rows = open_pack(prepared)
     lungs = open_lungs(prepared, len(pack))
     if not lungs:
@@ -44,8 +46,6 @@ def compare(runs: list[Path], prepared: Path, results: Path = Path("docs/results
     tried = json.loads(path.read_text()) if path.is_file() else {}
     for run in runs:
         recipe, _ = opened(run)
-        split, _ = open_prepared(prepared, recipe.shows)
-        films = [p for p in split.films if p.part == "validation"]
         described = json.loads((run / RUN).read_text())
         network = Network(run / NETWORK, recipe.size)
         tried[run.name] = {

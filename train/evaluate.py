@@ -46,7 +46,7 @@ def evaluate(run: Path, prepared: Path, segmenter: Path = SEGMENTER) -> dict:
     Returns the results. Raises DataError when there is no network, or the split is not the run's.
     """
     recipe, split_checksum = opened(run)
-    split, data = open_prepared(prepared, recipe.shows)
+    split, data = open_prepared(prepared)
     if split.checksum != split_checksum:
         raise DataError(f"{run} was trained on another split than that in {prepared}.")
     films = films_of(split, recipe)

@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import keras
-import numpy as np
 from PIL import Image
 
 from lungcare.bundle import MODELS, Bundle, Calibration
@@ -24,16 +23,14 @@ from train.fit import HISTORY, NETWORK, fit
 from train.inputs import network_inputs
 from train.leave_out import DOCS
 from train.look import UNCALIBRATED, look, look_at
-from train.lungs import finder
+from train.lungs import lungs_on
 from train.manifest import DataError
 from train.measure import accuracy, figures, with_interval
 from train.pack import open_pack
 from train.prepare import ORIGIN, SPLIT, open_prepared
 from train.recipe import Recipe, read_recipe
-from train.segment import find
 from train.split import NOWHERE, Placed, Split
 from train.split import write as write_split
-from train.windows import windows_on
 
 log = logging.getLogger(__name__)
 
@@ -159,7 +156,7 @@ def run_cell(cell: Cell, prepared: Path, run: Path, views: int, epochs: int) -> 
         unseen = [p for p in kept if p.film.source in recipe.leave_out]
         told["unseen"] = figures(look(run / NETWORK, recipe.size, data, unseen).readings())
     if cell.table == "depth":
-        told |= _lungs_blanked(run / NETWORK, recipe.size, data, test)
+        told |= _lungs_blanked(run / NETWORK, recipe.size, prepared, data, test)
     return told
 
 
@@ -169,18 +166,17 @@ def beside(prepared: Path, docs: Path = DOCS, models: Path = MODELS) -> dict:
     Writes docs/results/experiments/beside.json, returns what it says, and docs/EXPERIMENTS.md.
     """
     split, data = open_prepared(prepared)
-    films = [p for p in split.films if p.part == "test"]
-    told = {"films": len(films), "models": {}}
+    test = [p for p in split.films if p.part == "test"]
+    told = {"films": len(test), "models": {}}
     for name in (THESIS, READER):
         bundle = Bundle(models / name)
         size, calibration = bundle.card.input.size, bundle.card.calibration
-        test = windows_on(prepared, films) if bundle.card.input.shows == "lungs" else films
         readings = look(bundle.network, size, data, test).readings(calibration)
         external = bundle.card.metrics.get("external", {}).get("by_source", {})
         told["models"][name] = {
             "tag": bundle.card.tag,
             "test": {"accuracy": with_interval(readings, accuracy)},
-            **_lungs_blanked(bundle.network, size, data, test, calibration),
+            **_lungs_blanked(bundle.network, size, prepared, data, test, calibration),
             "external": {source: cell["accuracy"] for source, cell in external.items() if "accuracy" in cell},
         }
     results = docs / "results"
@@ -212,15 +208,13 @@ def twinned(prepared: Path, folder: Path, seed: int) -> Path:
 
 
 def _lungs_blanked(
-    network: Path, size: int, data: Path, films: list[Placed], calibration: Calibration = UNCALIBRATED
+    network: Path, size: int, prepared: Path, data: Path, films: list[Placed], calibration: Calibration = UNCALIBRATED
 ) -> dict:
     """{"lungs_blanked": {"accuracy"}} of these films, by the published segmenter; nothing where there is none."""
-    segmenter = finder()
-    if segmenter is None:
+    lungs = lungs_on(prepared, films)
+    if lungs is None:
         return {}
-    inputs = network_inputs(data, films, size)
-    lungs = np.stack(list(find(segmenter, inputs[..., 0]))) > 0.5
-    blanked = without_lungs(inputs, lungs)["lungs_blanked"]
+    blanked = without_lungs(network_inputs(data, films, size), lungs)["lungs_blanked"]
     readings = look_at(Network(network, size), films, blanked).readings(calibration)
     return {"lungs_blanked": {"accuracy": with_interval(readings, accuracy)}}
 

@@ -215,7 +215,7 @@ def open_feed(recipe: Recipe, prepared: Path, films: list[Placed] | None = None)
 
     Raises DataError when there is none, or when the recipe wants the lungs and nobody has looked for them.
     """
-    split, data = open_prepared(prepared, recipe.shows)
+    split, data = open_prepared(prepared)
     if films is None:
         films = training_films(split, recipe.leave_out)
     if not films:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lungcare.film import Box
+from lungcare.lungs import Box
 from train.augment import Chest, Geometry, transplant
 from train.masks import mask_on_square
 from train.measure import NIH
@@ -88,7 +88,7 @@ def outlines_of(films: list[Placed], data: Path, side: int) -> dict[int, np.ndar
     """What the masks of films outline, by their index: uint8 (side, side), 255 inside. Films without one have none."""
     outlines = {}
     for index, placed in enumerate(films):
-        if placed.film.mask and (mask := mask_on_square(data / placed.film.mask, side, placed.window)).any():
+        if placed.film.mask and (mask := mask_on_square(data / placed.film.mask, side)).any():
             outlines[index] = np.rint(255 * mask).astype(np.uint8)
     return outlines
 

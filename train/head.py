@@ -36,7 +36,7 @@ def refit(run: Path, prepared: Path, out: Path, shrink: float = SHRINK, share: f
     recipe, _ = opened(run)
     network = keras.models.load_model(run / NETWORK, compile=False)
     last = network.layers[-1]
-    split, data = open_prepared(prepared, recipe.shows)
+    split, data = open_prepared(prepared)
     films = _some_of_each_cell(training_films(split, recipe.leave_out))
     missing = set(CODES) - {p.film.label for p in films}
     if missing:

@@ -5,18 +5,15 @@ from pathlib import Path
 
 import numpy as np
 
-from lungcare.film import decode, network_input, scaled
-from lungcare.lungs import ENLARGED
+from lungcare.film import decode, network_input
 from train.split import Placed
 
 
 def network_inputs(data: Path, films: list[Placed], size: int) -> np.ndarray:
-    """float32 (films, size, size, 1), grey levels 0 to 255: of each film its window, where it has one."""
+    """float32 (films, size, size, 1), grey levels 0 to 255."""
 
     def one(placed: Placed) -> np.ndarray:
-        side = size if placed.window is None else round(ENLARGED * size)
-        radiograph = scaled(decode((data / placed.film.file).read_bytes(), side=side), side)
-        return network_input(radiograph, size, placed.window)
+        return network_input(decode((data / placed.film.file).read_bytes(), side=size), size)
 
     with ThreadPoolExecutor(2) as pool:
         return np.stack(list(pool.map(one, films)))

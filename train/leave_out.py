@@ -41,7 +41,7 @@ def score(run: Path, prepared: Path, docs: Path = DOCS) -> dict:
     recipe, _ = opened(run)
     if not recipe.leave_out:
         raise DataError(f"{run} was trained on all sources. `python -m train evaluate` measures it.")
-    split, data = open_prepared(prepared, recipe.shows)
+    split, data = open_prepared(prepared)
     films = [p for p in split.films if p.film.source in recipe.leave_out and p.film.role == "internal"]
     readings = look(run / NETWORK, recipe.size, data, films).readings()
     kept = training_films(split, recipe.leave_out)

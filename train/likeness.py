@@ -11,8 +11,8 @@ import numpy as np
 
 from lungcare.bundle import open_bundle
 from lungcare.conditions import CODES
-from lungcare.film import decode, scaled
-from lungcare.reader import Reader
+from lungcare.film import decode, network_input
+from lungcare.network import Network
 from train.appearance import SIDE, Appearance
 from train.examples import Pooled, read_pool
 from train.examples_page import LIKENESS, write_page
@@ -45,7 +45,7 @@ def likeness(prepared: Path, run: Path, pool: Path, model: str, looked_at: int, 
     split, data = open_prepared(prepared)
     groups = {p.film.file: p.group for p in split.films}
     bundle = open_bundle(model)
-    reader = Reader(bundle) if looked_at else None
+    network = Network(bundle.network, bundle.card.input.size) if looked_at else None
 
     told = {"model": bundle.card.tag, "classes": {}}
     for code in CODES:
@@ -56,9 +56,9 @@ def likeness(prepared: Path, run: Path, pool: Path, model: str, looked_at: int, 
         with ThreadPoolExecutor(2) as threads:
             shown = np.stack(list(threads.map(partial(aligned_in_pool, appearance, pool), own)))
         figures = {"pixels": compared(_normed(shown), _normed(pixels), by_group)}
-        if reader:
-            of_pool = _features(reader, [pool / film.file for film in own])
-            of_real = _features(reader, [data / file for file in real[:looked_at]])
+        if network:
+            of_pool = _features(network, [pool / film.file for film in own])
+            of_real = _features(network, [data / file for file in real[:looked_at]])
             figures["features"] = compared(of_pool, of_real, by_group[:looked_at])
         told["classes"][code] = figures
         log.info("%s: %s", code, figures)
@@ -133,8 +133,11 @@ def _normed(rows: np.ndarray) -> np.ndarray:
     return rows / np.linalg.norm(rows, axis=1, keepdims=True)
 
 
-def _features(reader: Reader, films: list[Path]) -> np.ndarray:
-    """The features of films in the reader's network, of length 1."""
-    inputs = (reader.network_input(scaled(decode(film.read_bytes()), reader.side)) for film in films)
-    rows = np.concatenate([reader.network.look(film[np.newaxis]).features.reshape(1, -1) for film in inputs])
+def _features(network: Network, films: list[Path]) -> np.ndarray:
+    """The network's features of films, of length 1."""
+    seen = [
+        network.look(network_input(decode(film.read_bytes()), network.size)[np.newaxis]).features.reshape(1, -1)
+        for film in films
+    ]
+    rows = np.concatenate(seen)
     return rows / np.linalg.norm(rows, axis=1, keepdims=True)

@@ -1,7 +1,6 @@
 """The lungs on prepared films, as the segmenter of `python -m train segment` finds them."""
 
 import logging
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -19,23 +18,15 @@ SEGMENTER = Path("runs/lungs")
 PUBLISHED = MODELS / "lungcare"
 
 
-def finder(segmenter: Path = PUBLISHED) -> Callable[[np.ndarray], np.ndarray] | None:
-    """The call of a segmenter, as `lungcare.lungs.find_lungs` takes it; None where there is none.
+def lungs_on(prepared: Path, films: list[Placed], segmenter: Path = PUBLISHED) -> np.ndarray | None:
+    """Where each film is lung: bool (n, 128, 128) on its square.
 
-    segmenter: run of `python -m train segment`; without one in it, the published one finds the lungs.
+    segmenter: run of `python -m train segment`; without one in it, the published one finds them. None without either.
     """
     file = next((path for folder in (segmenter, PUBLISHED) if (path := folder / LUNGS).is_file()), None)
-    return compiled(file, SIDE, SIDE, SIDE, 1) if file else None
-
-
-def lungs_on(prepared: Path, films: list[Placed], segmenter: Path = PUBLISHED) -> np.ndarray | None:
-    """Where each film is lung: bool (n, 128, 128) on its packed square. None where nothing finds the lungs.
-
-    segmenter: as for `finder`.
-    """
-    network = finder(segmenter)
-    if network is None:
+    if file is None:
         log.warning("neither %s nor %s holds a segmenter: what needs the lungs is left out", segmenter, PUBLISHED)
         return None
     pack, rows = open_pack(prepared)
+    network = compiled(file, SIDE, SIDE, SIDE, 1)
     return np.stack(list(find(network, pack[[rows[p.film.file] for p in films]]))) > 0.5

@@ -432,8 +432,7 @@ def _reproduction(card: Card) -> str:
     """The commands that made the model, and what they start from."""
     blend, head, start = (card.training.get(step) for step in ("blend", "head", "start_from"))
     run = "RUN"
-    shows_lungs = card.input.shows == "lungs"
-    commands = []
+    commands = ["prepare --data FILMS", "segment", "gate"]
     seeds = (blend or {}).get("seeds", [])
     if len(seeds) > 1:
         commands += [f"fit --network RECIPE.toml --seed {seed} --run RUN{seed}" for seed in seeds]
@@ -449,10 +448,7 @@ def _reproduction(card: Card) -> str:
         run = "HEADED"
     commands += [f"evaluate --run {run}", f"audit --run {run} --name {card.name}"]
     commands.append(f"publish --run {run} --name {card.name}")
-    if shows_lungs:
-        commands = [f"{command} --data WINDOWS" for command in commands]
-    prepared = ["prepare --data FILMS", "segment", *(["windows --out WINDOWS"] if shows_lungs else []), "gate"]
-    lines = ["```sh", *(f"python -m train {command}" for command in (*prepared, *commands)), "```", ""]
+    lines = ["```sh", *(f"python -m train {command}" for command in commands), "```", ""]
     lines.append(f"RECIPE.toml holds the fields of `training` in `models/{card.name}/{CARD}`.")
     if start:
         lines.append(

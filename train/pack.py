@@ -11,15 +11,15 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from lungcare.film import Box, decode, square
+from lungcare.film import decode, square
 from lungcare.lungs import SIDE as LUNGS_SIDE
-from lungcare.lungs import box_of
+from lungcare.lungs import Box, box_of
 from lungcare.reading import FilmError
 from train.augment import Geometry, move
 from train.duplicates import SIDE
 from train.manifest import Film
 
-FILMS, NAMES, LUNGS = "films.npy", "films.json", "lungs.npy"
+LUNGS = "lungs.npy"
 
 
 def check_and_pack(data: Path, films: list[Film], size: int, folder: Path) -> tuple[np.ndarray, list[str], dict]:
@@ -44,15 +44,15 @@ def check_and_pack(data: Path, films: list[Film], size: int, folder: Path) -> tu
             else:
                 pack[index], thumbnails[index] = packed, thumbnail
     pack.flush()
-    unfinished.replace(folder / FILMS)
-    (folder / NAMES).write_text(json.dumps([film.file for film in films]))
+    unfinished.replace(folder / "films.npy")
+    (folder / "films.json").write_text(json.dumps([film.file for film in films]))
     return thumbnails, checksums, unreadable
 
 
 def open_pack(folder: Path) -> tuple[np.ndarray, dict[str, int]]:
     """The packed films, uint8 (films, size, size), memory-mapped read-only, and each film's row by its name."""
-    names = json.loads((folder / NAMES).read_text())
-    return np.load(folder / FILMS, mmap_mode="r"), {name: row for row, name in enumerate(names)}
+    names = json.loads((folder / "films.json").read_text())
+    return np.load(folder / "films.npy", mmap_mode="r"), {name: row for row, name in enumerate(names)}
 
 
 class PackedLungs:

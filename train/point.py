@@ -50,10 +50,10 @@ def _pointing(some: Looked, data: Path, prepared: Path, segmenter: Path) -> dict
     if lungs is not None:
         told["lung_centres"] = []
     for index, placed in enumerate(some.films):
-        outline = mask_on_square(data / placed.film.mask, SIDE, placed.window) > 0.5
+        outline = mask_on_square(data / placed.film.mask, SIDE) > 0.5
         near = ndimage.binary_dilation(outline, disc)
         shares = influence.class_map(some.influence[index], CODES.index(CONDITION))
-        scaled = influence.enlarged(shares, SIDE, SIDE)
+        scaled = influence.over_square(shares, SIDE)
         told["pointing"].append(near[np.unravel_index(scaled.argmax(), scaled.shape)])
         told["random"].append(near.mean())
         told["weight_inside"].append(influence.share_inside(shares, outline))

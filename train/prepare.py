@@ -2,12 +2,8 @@
 
 import json
 import logging
-from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-
-from lungcare.film import Box
 from train import split as splits
 from train.duplicates import exact_copies, joined_groups, near_pairs
 from train.manifest import DataError, Film, read_films
@@ -17,7 +13,6 @@ log = logging.getLogger(__name__)
 
 SPLIT = "split.csv"
 ORIGIN = "origin.json"
-WINDOWS = "windows.npy"
 
 
 def prepare(data: Path, folder: Path, size: int, seed: int, per_class: int | None, resplit: bool) -> splits.Split:
@@ -67,27 +62,12 @@ def prepare(data: Path, folder: Path, size: int, seed: int, per_class: int | Non
     return split
 
 
-def open_prepared(folder: Path, shows: str | None = None) -> tuple[splits.Split, Path]:
-    """The split in a prepared folder, and the data folder that it was made from.
-
-    shows: what the network that they are for is shown of a film, as in `Recipe.shows`; None: whatever was prepared.
-    Raises DataError where the folder was prepared for another one, or not at all.
-    """
+def open_prepared(folder: Path) -> tuple[splits.Split, Path]:
+    """The split in a prepared folder, and the data folder that it was made from."""
     if not (folder / ORIGIN).is_file():
         raise DataError(f"{folder} holds no prepared films. Run `python -m train prepare --data DATA --out {folder}`.")
     data = Path(json.loads((folder / ORIGIN).read_text())["data"])
-    split = splits.read(folder / SPLIT, read_films(data))
-    prepared_for = "film"
-    if (folder / WINDOWS).is_file():
-        prepared_for = "lungs"
-        windows = (Box(*map(float, edges)) for edges in np.load(folder / WINDOWS))
-        split = splits.Split(tuple(replace(p, window=own) for p, own in zip(split.films, windows, strict=True)))
-    if shows and shows != prepared_for:
-        raise DataError(
-            f"{folder} holds films for networks that are shown the {prepared_for}, and this one is shown the {shows}. "
-            f"Give other films by --data; `python -m train windows` shows the lungs."
-        )
-    return split, data
+    return splits.read(folder / SPLIT, read_films(data)), data
 
 
 def _exact(films: list[Film], checksums: list[str], unreadable: dict[int, str]) -> tuple[set[int], set[int]]:

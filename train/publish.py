@@ -23,7 +23,6 @@ from lungcare.bundle import (
 )
 from lungcare.conditions import CODES
 from lungcare.examples import frozen_examples
-from lungcare.lungs import ENLARGED
 from lungcare.store import check_free, import_bundle
 from train.certainty import measure_certainty
 from train.document import write_readme
@@ -46,13 +45,10 @@ DEFAULT = "lungcare"
 CARD_OF = {GATE: "gate.json", LUNGS: "results.json"}
 LARGEST = 15_000_000
 LARGEST_LUNGS = 2_000_000
-_LEVELS = "grey; 8 bits divided by 255, more bits stretched between their 0.5 and 99.5 percentiles; "
-_SCALED = _LEVELS + "scaled by the longest side (bilinear, antialiased)"
-PREPROCESSING = {
-    "film": f"{_SCALED}, padded to a centred black square; times 255",
-    "lungs": f"{_SCALED} to {ENLARGED} times the side of the square; of that the window around the lungs, as the "
-    "bundle's network finds them, stretched over the square; times 255",
-}
+PREPROCESSING = (
+    "grey; 8 bits divided by 255, more bits stretched between their 0.5 and 99.5 percentiles; scaled by the longest "
+    "side (bilinear, antialiased), padded to a centred black square; times 255"
+)
 DESCRIPTIONS = {
     "thesis": "The thesis's network: {blocks} blocks of convolution, normalisation and pooling, then two dense layers.",
     "reader": "EfficientNet-Lite0 with one channel, from ImageNet weights, trained on films of many collections.",
@@ -130,7 +126,7 @@ def _card(run: Path, recipe: Recipe, results: dict, audits: list[dict], name: st
         version=version,
         description=DESCRIPTIONS[recipe.network].format(blocks=recipe.blocks),
         conditions=CODES,
-        input=Input(size=recipe.size, shows=recipe.shows, preprocessing=PREPROCESSING[recipe.shows]),
+        input=Input(size=recipe.size, preprocessing=PREPROCESSING),
         calibration=Calibration(**results["calibration"]),
         decisions=Decisions(
             model=f"{name}:{version}",
@@ -202,7 +198,7 @@ def _pool_changed(folder: Path, before: Card | None, pool: Path) -> bool:
 
 def _external(network: Path, recipe: Recipe, prepared: Path, card: Card) -> dict:
     """The external films, each source and class apart: the one look that a published model takes at them."""
-    split, data = open_prepared(prepared, recipe.shows)
+    split, data = open_prepared(prepared)
     films = [p for p in split.films if p.part == "external"]
     if not films:
         return {"films": 0}

@@ -13,8 +13,8 @@ from lungcare.reading import FilmError
 from train.manifest import Film, read_films
 
 SPLIT = Path(__file__).parent / "split.csv.gz"
-# In which films reach the gate: `lungcare.reader.Reader.side` of the reader.
-SIDE = 288
+# In which films reach the gate: that of the reader's network.
+SIDE = 224
 MOST_OF_ALL, MOST_OF_A_SOURCE = 0.002, 0.01
 # The rules are chosen on the first; the others only tell whether they hold.
 _CHOSEN_ON = ("train", "validation")

@@ -18,8 +18,6 @@ class Recipe(BaseModel):
     network: which network of train/networks.py; blocks only for the thesis's.
     start_from: a published network (.keras) to go on from.
     sizes: (first epoch, side in pixels) of each stage: a network may start small. The last size is published.
-    shows: what of a film the network is shown: all of it, or a window around the lungs, as `python -m train windows`
-        prepares them.
     steps: batches an epoch; 0: as many as one pass over the training films (times `copies`) takes.
     copies: fixed augmented copies of each film, as in the thesis; 0: fresh draws in every epoch.
     even: draw evenly over classes, then over sources by their size to the power of `source_power` (0: evenly).
@@ -45,7 +43,6 @@ class Recipe(BaseModel):
     pretrained: bool = False
     start_from: str = ""
     sizes: tuple[tuple[int, int], ...]
-    shows: Literal["film", "lungs"] = "film"
     batch: int = Field(gt=0)
     epochs: int = Field(gt=0)
     steps: int = 0

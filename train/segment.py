@@ -157,7 +157,7 @@ class Views(keras.utils.PyDataset):
 
 def _squares(data: Path, films: list[Placed]) -> tuple[np.ndarray, np.ndarray]:
     """Films and their drawn lungs, both float32 (n, 128, 128, 1): 0 to 255, and 0 or 1."""
-    lungs = np.stack([mask_on_square(data / placed.film.lung_mask, SIDE, placed.window) > 0.5 for placed in films])
+    lungs = np.stack([mask_on_square(data / placed.film.lung_mask, SIDE) > 0.5 for placed in films])
     return network_inputs(data, films, SIDE), lungs[..., np.newaxis].astype(np.float32)
 
 

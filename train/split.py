@@ -9,7 +9,6 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from lungcare.film import Box
 from train.manifest import DataError, Film
 
 PARTS = ("train", "validation", "test", "official", "external", "choose")
@@ -22,15 +21,11 @@ RECORDED = Path(__file__).parent / "split.csv.gz"
 
 @dataclass(frozen=True)
 class Placed:
-    """A film with its group and its part; part "" is left out of everything.
-
-    window: the part of its square that a network is shown; None for all of it.
-    """
+    """A film with its group and its part; part "" is left out of everything."""
 
     film: Film
     group: str
     part: str
-    window: Box | None = None
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from lungcare.film import Box
+from lungcare.lungs import Box
 from tests import phantom
 from train.augment import TRANSFORMS, Chest, Geometry, borrow_grain, borrow_tone, degrade, move, transplant
 

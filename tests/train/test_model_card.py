@@ -124,18 +124,6 @@ def test_the_commands_that_made_it_are_all_said(measured):
         assert line in page, line
 
 
-def test_of_a_network_that_is_shown_the_lungs_every_command_names_its_films(measured):
-    shown = measured.input.model_copy(update={"shows": "lungs"})
-    page = model_card(measured.model_copy(update={"input": shown}), [])
-    for line in (
-        "python -m train windows --out WINDOWS",
-        "python -m train fit --network RECIPE.toml --run RUN --data WINDOWS",
-        "python -m train publish --run RUN --name phantom --data WINDOWS",
-    ):
-        assert line in page, line
-    assert "WINDOWS" not in model_card(measured, [])
-
-
 def test_a_mean_of_several_runs_is_said_with_all_of_their_seeds(measured):
     training = {"blend": {"seeds": [3, 7], "epochs": [12, 9], "with": None, "share": 0.0}}
     page = model_card(measured.model_copy(update={"training": training}), [])

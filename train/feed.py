@@ -20,6 +20,7 @@ from train.halves import LEFT, NEITHER, RIGHT, affected_half, graft, middle_of, 
 from train.manifest import DataError
 from train.pack import PackedLungs, open_lungs, open_pack
 from train.prepare import open_prepared
+from train.priors import priors
 from train.recipe import Recipe
 from train.split import Placed, Split
 
@@ -47,8 +48,9 @@ class Feed:
     pack: uint8 (films, side, side), memory-mapped. rows: row of each film in the pack. lungs: those of the pack.
     outlines: of the pneumothorax on films, by their index, see `train.halves.outlines_of`.
     A batch is uint8 (batch, size, size, 1) of grey levels, and float32 (batch, 4): one-hot, but for the unaffected
-    halves of films with a pneumothorax. Where the recipe wants places, a dictionary of that, "probabilities", and of
-    "places": float32 (batch, size / 32, size / 32), how much of each is pneumothorax; UNKNOWN where no one drew it.
+    halves of films with a pneumothorax; where the recipe wants priors, (batch, 8), with these behind. Where it wants
+    places, a dictionary of that, "probabilities", and of "places": float32 (batch, size / 32, size / 32), how much of
+    each is pneumothorax; UNKNOWN where no one drew it.
     """
 
     def __init__(
@@ -67,6 +69,7 @@ class Feed:
             self.affected[index] = affected_half(outline, lungs.mask(rows[index]))
         self.labels = np.array([CODES.index(p.film.label) for p in films])
         self.chances = chances(films, recipe)
+        self.priors = priors(films, self.chances, recipe.priors)
         self.cumulative = np.cumsum(self.chances)
         normal = self.chances * (self.labels == NORMAL)
         self.cumulative_of_normal = np.cumsum(normal / max(normal.sum(), 1e-12))
@@ -98,13 +101,18 @@ class Feed:
         films = np.empty((len(order), size, size, 1), np.uint8)
         labels = np.eye(len(CODES), dtype=np.float32)[self.labels[order % len(self.rows)]]
         places = np.empty((len(order), size // STRIDE, size // STRIDE), np.float32)
+        priors_of_films = self.priors[order % len(self.rows)]
         for row, number in enumerate(order.tolist()):
             half = self._half(number, start + row)
             films[row, ..., 0] = self.view(number, start + row, size, half)
             if half != NEITHER and half == -self.affected[number % len(self.rows)]:
                 labels[row] = UNAFFECTED
+            if half != NEITHER:
+                priors_of_films[row] = 1 / len(CODES)
             if recipe.places:
                 places[row] = self._places(number, start + row, size, half)
+        if recipe.priors:
+            labels = np.concatenate([labels, priors_of_films], axis=1)
         return films, {"probabilities": labels, "places": places} if recipe.places else labels
 
     def view(self, number: int, place: int, size: int, half: int = NEITHER) -> np.ndarray:

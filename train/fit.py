@@ -176,11 +176,11 @@ def _precision(name: str) -> Iterator[None]:
 def compiled(network: keras.Model, recipe: Recipe, steps: int) -> keras.Model:
     """The network with the recipe's loss and optimiser; `steps`: batches an epoch."""
     if not recipe.places:
-        network.compile(_optimizer(recipe, steps), _cross_entropy(recipe), metrics=["accuracy"])
+        network.compile(_optimizer(recipe, steps), trained_by(recipe), metrics=[accuracy])
         return network
-    losses = {"probabilities": _cross_entropy(recipe), PLACES: in_known_places}
+    losses = {"probabilities": trained_by(recipe), PLACES: in_known_places}
     weights = {"probabilities": 1.0, PLACES: recipe.places}
-    network.compile(_optimizer(recipe, steps), losses, weights, metrics={"probabilities": ["accuracy"]})
+    network.compile(_optimizer(recipe, steps), losses, weights, metrics={"probabilities": [accuracy]})
     return network
 
 
@@ -189,6 +189,36 @@ def in_known_places(drawn, said):
     """Binary cross-entropy of films, summed over the places that were drawn. Both float (films, rows, columns)."""
     told = keras.ops.binary_crossentropy(keras.ops.clip(drawn, 0, 1), said)
     return keras.ops.sum(keras.ops.where(keras.ops.equal(drawn, UNKNOWN), 0.0, told), axis=(1, 2))
+
+
+@keras.saving.register_keras_serializable("train")
+def accuracy(labels, probabilities):
+    """Of each film, whether the highest probability is that of its class; `labels` may be followed by its priors."""
+    classes = probabilities.shape[-1]
+    right = keras.ops.equal(keras.ops.argmax(labels[:, :classes], axis=-1), keras.ops.argmax(probabilities, axis=-1))
+    return keras.ops.cast(right, "float32")
+
+
+@keras.saving.register_keras_serializable("train")
+class WithPriors(keras.losses.CategoricalCrossentropy):
+    """Cross-entropy of the probabilities times the priors that follow the labels: float (films, 2 * classes).
+
+    What the priors say already, the network need not say: it gains nothing by it (balanced softmax: Ren et al., NeurIPS
+    2020, there with the priors of all films).
+    """
+
+    def call(self, y_true, y_pred):
+        """Of each film: float (films,)."""
+        classes = y_pred.shape[-1]
+        told = y_pred * keras.ops.cast(y_true[:, classes:], y_pred.dtype)
+        return super().call(y_true[:, :classes], told / keras.ops.sum(told, axis=-1, keepdims=True))
+
+
+def trained_by(recipe: Recipe) -> keras.losses.Loss:
+    """The loss that the classes are trained by."""
+    if recipe.priors:
+        return WithPriors(label_smoothing=recipe.label_smoothing)
+    return _cross_entropy(recipe)
 
 
 def _cross_entropy(recipe: Recipe) -> keras.losses.Loss:

@@ -99,6 +99,13 @@ def test_outlined_films_are_drawn_more_often_within_their_class_and_source():
     assert np.allclose(chance, [3 / 32, 3 / 32, 1 / 32, 1 / 32, 1 / 2, 1 / 4])
 
 
+def test_priors_stand_behind_the_labels_and_the_views_stay(prepared, small_recipe):
+    films, labels = feed(prepared, small_recipe.model_copy(update={"priors": 0.5}))[0]
+    np.testing.assert_array_equal(films, feed(prepared, small_recipe)[0][0])
+    np.testing.assert_array_equal(labels[:, :4], feed(prepared, small_recipe)[0][1])
+    np.testing.assert_allclose(labels[:, 4:].sum(axis=1), 1, rtol=1e-6)
+
+
 def test_borrowing_changes_views_and_follows_the_seed(prepared, small_recipe):
     recipe = small_recipe.model_copy(update={"borrow": 1.0})
     plain, first, again = feed(prepared, small_recipe)[0][0], feed(prepared, recipe)[0][0], feed(prepared, recipe)[0][0]

@@ -126,6 +126,8 @@ def test_batches_say_that_the_other_half_is_no_pneumothorax(one_sided):
     assert (darkest[one_sided_films & ~unaffected] < 85).all()
     assert (darkest[unaffected] >= 88).all()
     np.testing.assert_array_equal(pictures, Feed(recipe, films, pack, np.arange(6), lungs, outlines)[0][0])
+    told = Feed(recipe.model_copy(update={"priors": 0.8}), films, pack, np.arange(6), lungs, outlines)[0][1]
+    np.testing.assert_array_equal((told[:, 4:] == 0.25).all(axis=1)[one_sided_films], True)
     plain = Feed(recipe.model_copy(update={"halves": 0.0}), films, pack, np.arange(6), lungs, outlines)
     assert (plain[0][1].max(axis=1) == 1).all()
 

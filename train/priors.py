@@ -1,0 +1,38 @@
+"""What the source of a training film alone says of its class."""
+
+import numpy as np
+
+from lungcare.conditions import CODES
+from train.measure import NIH
+from train.split import Placed
+
+
+def unit(placed: Placed) -> str:
+    """The apparatus and archive that a film came from, as far as its look tells it: films of one unit look alike.
+
+    The normal films of tawsifur are of RSNA's challenge, thus NIH's; pakistan's come from another machine than its
+    tuberculosis; the children of mixed_normals are kermany's.
+    """
+    film = placed.film
+    if film.source == "mixed_normals" and film.age_group == "child":
+        return "kermany"
+    if film.source in NIH or (film.source == "tawsifur" and film.label == "normal"):
+        return "nih"
+    if film.source == "pakistan":
+        return f"{film.source} {film.label}"
+    return film.source
+
+
+def priors(films: list[Placed], chances: np.ndarray, share: float) -> np.ndarray:
+    """How often a film of each one's unit shows each class: float32 (n, classes), rows add up to 1.
+
+    chances: how often each film is drawn. share: of what was counted; the rest is even over the classes.
+    """
+    units = np.array([unit(p) for p in films])
+    labels = np.array([CODES.index(p.film.label) for p in films])
+    found = np.empty((len(films), len(CODES)), np.float32)
+    for name in np.unique(units):
+        inside = units == name
+        counted = np.bincount(labels[inside], chances[inside], len(CODES))
+        found[inside] = share * counted / counted.sum() + (1 - share) / len(CODES)
+    return found

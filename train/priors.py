@@ -3,20 +3,20 @@
 import numpy as np
 
 from lungcare.conditions import CODES
-from train.measure import NIH
+from train.halves import ARCHIVE
 from train.split import Placed
 
 
 def unit(placed: Placed) -> str:
     """The apparatus and archive that a film came from, as far as its look tells it: films of one unit look alike.
 
-    The normal films of tawsifur are of RSNA's challenge, thus NIH's; pakistan's come from another machine than its
-    tuberculosis; the children of mixed_normals are kermany's.
+    RSNA's challenge took its films from NIH's archive, and the normal films of tawsifur are RSNA's; those of pakistan
+    come from another machine than its tuberculosis; the children of mixed_normals are kermany's.
     """
     film = placed.film
     if film.source == "mixed_normals" and film.age_group == "child":
         return "kermany"
-    if film.source in NIH or (film.source == "tawsifur" and film.label == "normal"):
+    if film.source in ARCHIVE or (film.source == "tawsifur" and film.label == "normal"):
         return "nih"
     if film.source == "pakistan":
         return f"{film.source} {film.label}"

@@ -11,6 +11,7 @@ from train.head import refit
 from train.look import look
 from train.manifest import DataError
 from train.measure import by_source, inside
+from train.pack import open_pack
 from train.prepare import open_prepared
 from train.recipe import Recipe
 
@@ -51,6 +52,7 @@ def score(run: Path, prepared: Path, docs: Path = DOCS) -> dict:
         "recipe": recipe.model_dump(mode="json"),
         **{step: described.get(step) for step in ("blend", "head")},
         "epochs": len((run / HISTORY).read_text().splitlines()) - 1,
+        "packed": open_pack(prepared)[0].shape[1],
         "training_films": len(kept),
         "left_out_beside": sum(p.part == "train" and p.film.source not in recipe.leave_out for p in split.films)
         - len(kept),

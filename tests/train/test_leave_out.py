@@ -39,6 +39,7 @@ def test_scores_on_the_sources_left_out(prepared_sources, tmp_path, monkeypatch)
     assert json.loads((tmp_path / "docs" / "results" / "leave-out-run.json").read_text()) == result
     page = (tmp_path / "docs" / "EXPERIMENTS.md").read_text()
     assert "AUC tuberculosis in two" in page
+    assert "films packed at 64 px" in page
     assert score(tmp_path / "run", prepared_sources, tmp_path / "docs") == result
     run = json.loads((tmp_path / "run" / "run.json").read_text())
     assert {name.split("/")[1] for name in run["films"]} == {"one"}

@@ -194,9 +194,7 @@ def in_known_places(drawn, said):
 @keras.saving.register_keras_serializable("train")
 def accuracy(labels, probabilities):
     """Of each film, whether the highest probability is that of its class; `labels` may be followed by its priors."""
-    classes = probabilities.shape[-1]
-    right = keras.ops.equal(keras.ops.argmax(labels[:, :classes], axis=-1), keras.ops.argmax(probabilities, axis=-1))
-    return keras.ops.cast(right, "float32")
+    return keras.metrics.categorical_accuracy(labels[:, : probabilities.shape[-1]], probabilities)
 
 
 @keras.saving.register_keras_serializable("train")

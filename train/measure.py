@@ -179,11 +179,15 @@ def pairs(readings: Readings) -> dict[str, tuple[str, Readings]]:
     return found
 
 
+def is_child_of_kermany(placed: Placed) -> bool:
+    """Whether a film of mixed_normals, the rest of which are NIH's adults, is one of kermany's children."""
+    return placed.film.source == "mixed_normals" and placed.film.age_group == "child"
+
+
 def _pair(readings: Readings, label: str, own: tuple[str, ...], normals: tuple[str, ...]) -> Readings:
     def keep(p: Placed) -> bool:
-        adult = not (p.film.source == "mixed_normals" and p.film.age_group == "child")
         return (p.film.label == label and p.film.source in own) or (
-            p.film.label == "normal" and p.film.source in normals and adult
+            p.film.label == "normal" and p.film.source in normals and not is_child_of_kermany(p)
         )
 
     return readings.where(keep)

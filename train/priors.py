@@ -4,6 +4,7 @@ import numpy as np
 
 from lungcare.conditions import CODES
 from train.halves import ARCHIVE
+from train.measure import is_child_of_kermany
 from train.split import Placed
 
 
@@ -14,7 +15,7 @@ def unit(placed: Placed) -> str:
     come from another machine than its tuberculosis; the children of mixed_normals are kermany's.
     """
     film = placed.film
-    if film.source == "mixed_normals" and film.age_group == "child":
+    if is_child_of_kermany(placed):
         return "kermany"
     if film.source in ARCHIVE or (film.source == "tawsifur" and film.label == "normal"):
         return "nih"
@@ -24,9 +25,10 @@ def unit(placed: Placed) -> str:
 
 
 def priors(films: list[Placed], chances: np.ndarray, share: float) -> np.ndarray:
-    """How often a film of each one's unit shows each class: float32 (n, classes), rows add up to 1.
+    """How often a film of each one's unit shows each class: float32 (n, classes).
 
-    chances: how often each film is drawn. share: of what was counted; the rest is even over the classes.
+    chances: how often each film is drawn. share: of what was counted; the rest is even over the classes. The rows of
+    units that are drawn add up to 1.
     """
     units = np.array([unit(p) for p in films])
     labels = np.array([CODES.index(p.film.label) for p in films])
@@ -34,5 +36,5 @@ def priors(films: list[Placed], chances: np.ndarray, share: float) -> np.ndarray
     for name in np.unique(units):
         inside = units == name
         counted = np.bincount(labels[inside], chances[inside], len(CODES))
-        found[inside] = share * counted / counted.sum() + (1 - share) / len(CODES)
+        found[inside] = share * counted / max(counted.sum(), 1e-12) + (1 - share) / len(CODES)
     return found

@@ -11,13 +11,14 @@ from train.split import Placed
 def unit(placed: Placed) -> str:
     """The apparatus and archive that a film came from, as far as its look tells it: films of one unit look alike.
 
-    RSNA's challenge took its films from NIH's archive, and the normal films of tawsifur are RSNA's; those of pakistan
-    come from another machine than its tuberculosis; the children of mixed_normals are kermany's.
+    RSNA's challenge took its films from NIH's archive, and the normal films of tawsifur and of tawsifur_tbx11k are
+    RSNA's; those of pakistan come from another machine than its tuberculosis; the children of mixed_normals are
+    kermany's.
     """
     film = placed.film
     if is_child_of_kermany(placed):
         return "kermany"
-    if film.source in ARCHIVE or (film.source == "tawsifur" and film.label == "normal"):
+    if film.source in ARCHIVE or (film.source in ("tawsifur", "tawsifur_tbx11k") and film.label == "normal"):
         return "nih"
     if film.source == "pakistan":
         return f"{film.source} {film.label}"

@@ -13,8 +13,9 @@ def placed(label: str, source: str, **known: str) -> Placed:
 
 
 def test_one_archive_is_one_unit_and_two_machines_are_two():
-    of_nih = [placed("pneumothorax", "siim"), placed("pneumonia", "rsna_128"), placed("normal", "tawsifur")]
-    assert {unit(p) for p in of_nih} == {"nih"}
+    of_nih = [placed("pneumothorax", "siim"), placed("pneumonia", "rsna_128"), placed("normal", "tawsifur_tbx11k")]
+    assert {unit(p) for p in [*of_nih, placed("normal", "tawsifur")]} == {"nih"}
+    assert unit(placed("tuberculosis", "tawsifur")) != "nih"
     assert unit(placed("normal", "pakistan")) != unit(placed("tuberculosis", "pakistan"))
     assert unit(placed("normal", "shenzhen")) == unit(placed("tuberculosis", "shenzhen"))
     assert unit(placed("normal", "mixed_normals")) == "nih"

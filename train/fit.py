@@ -17,6 +17,7 @@ import matplotlib
 import numpy as np
 from tqdm import tqdm
 
+from lungcare.bundle import record_of
 from lungcare.conditions import CODES
 from train.feed import UNKNOWN, Targets, ahead, makers, open_feed, training_films
 from train.imagenet import load_lite0
@@ -45,8 +46,10 @@ def fit(recipe: Recipe, prepared: Path, run: Path, resume: bool = False) -> None
     """
     split, _ = open_prepared(prepared)
     films = training_films(split, recipe.leave_out)
-    feed = open_feed(recipe, prepared, films)
-    _start_or_check(recipe, split, films, run, resume)
+    start = _start_of(recipe, run)
+    drawn = _redrawn(recipe, start)
+    feed = open_feed(drawn, prepared, films)
+    _start_or_check(recipe, start, split, films, run, resume)
 
     keras.utils.set_random_seed(recipe.seed)
     network = _network(recipe, run, len(feed))
@@ -54,7 +57,7 @@ def fit(recipe: Recipe, prepared: Path, run: Path, resume: bool = False) -> None
     judged = build(recipe, network.input_shape[1])
     judged.compile(loss=_cross_entropy(recipe), metrics=["accuracy"])
     validation = None
-    with makers(feed, partial(open_feed, recipe, prepared)) as make:
+    with makers(feed, partial(open_feed, drawn, prepared)) as make:
         for epoch in range(len(history), recipe.epochs):
             started = time.monotonic()
             size = recipe.size_at(epoch)
@@ -127,7 +130,31 @@ def row_has(row: dict, column: str) -> bool:
     return row.get(column) not in (None, "")
 
 
-def _start_or_check(recipe: Recipe, split: Split, films: list[Placed], run: Path, resume: bool) -> None:
+def _start_of(recipe: Recipe, run: Path) -> str | None:
+    """SHA-256 of the network that a run goes on from: as its run.json says, or of the file where the run is new.
+
+    Raises DataError when that file is missing.
+    """
+    if (run / RUN).is_file():
+        return json.loads((run / RUN).read_text()).get("start")
+    if not recipe.start_from:
+        return None
+    if not Path(recipe.start_from).is_file():
+        raise DataError(f"There is no network {recipe.start_from} to go on from.")
+    return record_of(Path(recipe.start_from)).sha256
+
+
+def _redrawn(recipe: Recipe, start: str | None) -> Recipe:
+    """The recipe by which films and views are drawn: with another seed for each network to go on from.
+
+    A network that was trained by the same seed has seen the same views, and partly knows them by heart.
+    """
+    return recipe.model_copy(update={"seed": recipe.seed + int(start[:8], 16)}) if start else recipe
+
+
+def _start_or_check(
+    recipe: Recipe, start: str | None, split: Split, films: list[Placed], run: Path, resume: bool
+) -> None:
     """Write run.json for a new run; for an old one check that it is the same."""
     described = {"recipe": recipe.model_dump(mode="json"), "split": split.checksum}
     path = run / RUN
@@ -142,6 +169,7 @@ def _start_or_check(recipe: Recipe, split: Split, films: list[Placed], run: Path
     count = Counter(f"{p.film.label}/{p.film.source}" for p in films)
     described |= {
         "films": dict(sorted(count.items())),
+        "start": start,
         "commit": _commit(),
         "backend": keras.backend.backend(),
         "keras": keras.__version__,

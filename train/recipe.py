@@ -27,6 +27,7 @@ class Recipe(BaseModel):
     validate_films: films of the validation part to look at after each epoch, even over classes; 0: all.
     average: decay of the moving average of the weights that is published; 0: none.
     norm_momentum: decay of the averages of batch normalisation, in the thesis's network.
+    seed: what is drawn hangs on it, and on the network that a run goes on from, which has seen the draws that made it.
     borrow: probability that a film gets the grey levels of another one, and the same for the grain.
     transplant: probability that a film's lungs are set into the body of another film, or into nothing.
     halves: probability that of a film with a pneumothorax on one side, or of a normal one, one half alone is shown: on

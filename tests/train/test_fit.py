@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import pytest
 
-from train.feed import UNKNOWN
+from train.feed import UNKNOWN, ahead
 from train.fit import CHECKPOINT, HISTORY, NETWORK, fit, in_known_places
 from train.manifest import DataError
 from train.networks import build, reader, thesis
@@ -73,6 +73,27 @@ def test_another_recipe_in_the_same_folder_is_refused(prepared, tmp_path, small_
     fit(small_recipe.model_copy(update={"epochs": 1, "steps": 1}), prepared, tmp_path)
     with pytest.raises(DataError, match="another recipe or split"):
         fit(small_recipe, prepared, tmp_path, resume=True)
+
+
+def test_who_goes_on_from_another_network_is_shown_other_views(prepared, tmp_path, small_recipe, monkeypatch):
+    shown = []
+
+    def noted(feed, make):
+        batches = list(ahead(feed, make))
+        shown.append(np.concatenate([films for films, _ in batches]))
+        return batches
+
+    monkeypatch.setattr("train.fit.ahead", noted)
+    short = small_recipe.model_copy(update={"epochs": 1, "steps": 2})
+    for run, start in (("first", ""), ("second", "first"), ("second again", "first"), ("third", "second")):
+        start_from = str(tmp_path / start / NETWORK) if start else ""
+        fit(short.model_copy(update={"start_from": start_from}), prepared, tmp_path / run)
+    first, second, again, third = shown
+    np.testing.assert_array_equal(second, again)
+    assert (first != second).any()
+    assert (second != third).any()
+    with pytest.raises(DataError, match="no network nowhere"):
+        fit(short.model_copy(update={"start_from": "nowhere.keras"}), prepared, tmp_path / "fourth")
 
 
 def test_a_reader_grows_and_publishes_its_averages(prepared, tmp_path):

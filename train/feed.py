@@ -34,8 +34,8 @@ NORMAL, PNEUMOTHORAX = CODES.index("normal"), CODES.index("pneumothorax")
 # Pixels of a place, and the share of one that counts as whole.
 STRIDE, ENOUGH = 32, 0.1
 UNKNOWN = -1.0
-# A half of a film with a pneumothorax in the other half: of what else it shows nothing is known.
-UNAFFECTED = np.array([code != "pneumothorax" for code in CODES], np.float32) / (len(CODES) - 1)
+# A half of a film with a pneumothorax in the other half: it shows one of the other classes, nobody knows which.
+UNAFFECTED = np.array([code != "pneumothorax" for code in CODES], np.float32)
 # On more cores the batches are made by processes: threads would wait for one another.
 CORES_OF_THREADS = 4
 
@@ -47,10 +47,11 @@ class Feed:
 
     pack: uint8 (films, side, side), memory-mapped. rows: row of each film in the pack. lungs: those of the pack.
     outlines: of the pneumothorax on films, by their index, see `train.halves.outlines_of`.
-    A batch is uint8 (batch, size, size, 1) of grey levels, and float32 (batch, 4): one-hot, but for the unaffected
-    halves of films with a pneumothorax; where the recipe wants priors, (batch, 8), with these behind. Where it wants
-    places, a dictionary of that, "probabilities", and of "places": float32 (batch, size / 32, size / 32), how much of
-    each is pneumothorax; UNKNOWN where no one drew it.
+    A batch is uint8 (batch, size, size, 1) of grey levels, and float32 (batch, 4): 1 for each class that the film may
+    be, which is all but one for the unaffected halves of films with a pneumothorax. Where the recipe wants priors or
+    halves, (batch, 8), with the priors behind, even ones of halves. Where it wants places, a dictionary of that,
+    "probabilities", and of "places": float32 (batch, size / 32, size / 32), how much of each is pneumothorax; UNKNOWN
+    where no one drew it.
     """
 
     def __init__(
@@ -69,11 +70,11 @@ class Feed:
             self.affected[index] = affected_half(outline, lungs.mask(rows[index]))
         self.labels = np.array([CODES.index(p.film.label) for p in films])
         self.chances = chances(films, recipe)
-        self.priors = priors(films, self.chances, recipe.priors)
         self.cumulative = np.cumsum(self.chances)
         normal = self.chances * (self.labels == NORMAL)
         self.cumulative_of_normal = np.cumsum(normal / max(normal.sum(), 1e-12))
         self.chances_of_half = recipe.halves * self._shares_in_halves()
+        self.priors = priors(films, self.chances * (1 - self.chances_of_half), recipe.priors)
         self.start_epoch(0)
 
     def start_epoch(self, epoch: int) -> None:
@@ -111,7 +112,7 @@ class Feed:
                 priors_of_films[row] = 1 / len(CODES)
             if recipe.places:
                 places[row] = self._places(number, start + row, size, half)
-        if recipe.priors:
+        if recipe.with_priors:
             labels = np.concatenate([labels, priors_of_films], axis=1)
         return films, {"probabilities": labels, "places": places} if recipe.places else labels
 

@@ -226,23 +226,40 @@ def accuracy(labels, probabilities):
 
 
 @keras.saving.register_keras_serializable("train")
-class WithPriors(keras.losses.CategoricalCrossentropy):
+class WithPriors(keras.losses.Loss):
     """Cross-entropy of the probabilities times the priors that follow the labels: float (films, 2 * classes).
 
     What the priors say already, the network need not say: it gains nothing by it (balanced softmax: Ren et al., NeurIPS
-    2020, there with the priors of all films).
+    2020, there with the priors of all films). So it is with label smoothing, which is of the probabilities before the
+    priors: the loss is least where they are the smoothed labels, whatever the priors. A row of labels that names
+    several classes says that it is one of them, not which: the loss is of their sum.
     """
+
+    def __init__(self, label_smoothing: float = 0.0, **of_every_loss):
+        super().__init__(**of_every_loss)
+        self.label_smoothing = label_smoothing
 
     def call(self, y_true, y_pred):
         """Of each film: float (films,)."""
         classes = y_pred.shape[-1]
-        told = y_pred * keras.ops.cast(y_true[:, classes:], y_pred.dtype)
-        return super().call(y_true[:, :classes], told / keras.ops.sum(told, axis=-1, keepdims=True))
+        labels, priors = y_true[:, :classes], keras.ops.cast(y_true[:, classes:], y_pred.dtype)
+        told = _shares(keras.ops.maximum(y_pred, keras.config.epsilon()) * priors)
+        named = keras.ops.stop_gradient(_shares(keras.ops.cast(labels > 0, y_pred.dtype) * told))
+        smoothed = (1 - self.label_smoothing) * named + self.label_smoothing / classes
+        return keras.ops.categorical_crossentropy(_shares(smoothed * priors), told)
+
+    def get_config(self):
+        """What the loss is made of again."""
+        return super().get_config() | {"label_smoothing": self.label_smoothing}
+
+
+def _shares(rows):
+    return rows / keras.ops.sum(rows, axis=-1, keepdims=True)
 
 
 def trained_by(recipe: Recipe) -> keras.losses.Loss:
     """The loss that the classes are trained by."""
-    if recipe.priors:
+    if recipe.with_priors:
         return WithPriors(label_smoothing=recipe.label_smoothing)
     return _cross_entropy(recipe)
 

@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
+from lungcare.conditions import CODES
 from train.augment import Geometry
 from train.feed import UNAFFECTED, UNKNOWN, Feed
 from train.halves import LEFT, NEITHER, RIGHT, affected_half, graft, graftable, grafts, middle_of, mirrored, outlines_of
@@ -119,7 +120,8 @@ def test_batches_say_that_the_other_half_is_no_pneumothorax(one_sided):
     feed = Feed(recipe, films, pack, np.arange(6), lungs, outlines)
     pictures, labels = feed[0]
     numbers = feed.order[:64]
-    unaffected = (labels == UNAFFECTED).all(axis=1)
+    np.testing.assert_array_equal(labels[:, 4:], 0.25)
+    unaffected = (labels[:, :4] == UNAFFECTED).all(axis=1)
     one_sided_films = feed.affected[numbers] != NEITHER
     assert 0 < unaffected[one_sided_films].mean() < 1
     assert not unaffected[~one_sided_films].any()
@@ -128,9 +130,15 @@ def test_batches_say_that_the_other_half_is_no_pneumothorax(one_sided):
     assert (darkest[unaffected] >= 88).all()
     np.testing.assert_array_equal(pictures, Feed(recipe, films, pack, np.arange(6), lungs, outlines)[0][0])
     told = Feed(recipe.model_copy(update={"priors": 0.8}), films, pack, np.arange(6), lungs, outlines)[0][1]
-    np.testing.assert_array_equal((told[:, 4:] == 0.25).all(axis=1)[one_sided_films], True)
+    np.testing.assert_array_equal(told[one_sided_films, 4:], 0.25)
+    # Films that are shown by a half alone say nothing of what the source of a whole film tells.
+    rows, kept = np.array([0, 1, 4, 5]), [films[i] for i in (0, 1, 4, 5)]
+    of_halves = Feed(
+        recipe.model_copy(update={"priors": 0.8}), kept, pack, rows, lungs, {i: outlines[i] for i in (0, 1)}
+    )
+    np.testing.assert_allclose(of_halves.priors[:, CODES.index("pneumothorax")], 0.05, atol=1e-6)
     plain = Feed(recipe.model_copy(update={"halves": 0.0}), films, pack, np.arange(6), lungs, outlines)
-    assert (plain[0][1].max(axis=1) == 1).all()
+    assert (plain[0][1].sum(axis=1) == 1).all()
 
 
 def test_places_follow_the_outline_wherever_the_film_is_moved(one_sided, monkeypatch):
@@ -151,7 +159,7 @@ def test_places_follow_the_outline_wherever_the_film_is_moved(one_sided, monkeyp
     is_drawn = np.isin(numbers, list(outlines))
     assert (places[numbers == 3] == UNKNOWN).all()
     assert not places[numbers > 3].any()
-    assert not places[(targets["probabilities"] == UNAFFECTED).all(axis=1)].any()
+    assert not places[(targets["probabilities"][:, :4] == UNAFFECTED).all(axis=1)].any()
     bright = (pictures[is_drawn, ..., 0] > 125).reshape(-1, 4, 32, 4, 32).mean(axis=(2, 4))
     drawn = places[is_drawn]
     assert (drawn == 1).any(axis=(1, 2)).mean() > 0.4

@@ -1,5 +1,7 @@
+import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from lungcare.conditions import CODES
 from train.fit import WithPriors, accuracy
@@ -43,11 +45,37 @@ def test_nothing_is_gained_by_telling_what_the_source_tells(prior):
     assert loss((0.25,) * 4) == pytest.approx(-np.sum(prior * np.log(prior)), rel=1e-5)
 
 
+@pytest.mark.parametrize("prior", [(0.85, 0.05, 0.05, 0.05), (0.05, 0.4, 0.3, 0.25)])
+def test_how_sure_it_shall_be_hangs_on_no_source(prior):
+    loss = WithPriors(label_smoothing=0.2)
+    said, told = tf.Variable([[0.6, 0.2, 0.1, 0.1]]), np.float32([[1, 0, 0, 0, *prior]])
+    with tf.GradientTape() as tape:
+        worst = loss(told, tf.nn.softmax(said))
+    assert np.abs(tape.gradient(worst, said)).max() > 0.01
+    with tf.GradientTape() as tape:
+        least = loss(told, tf.nn.softmax(said.assign(np.log([[0.85, 0.05, 0.05, 0.05]]))))
+    np.testing.assert_allclose(tape.gradient(least, said), 0, atol=1e-6)
+
+
+def test_of_one_that_may_be_any_of_three_the_loss_is_of_their_sum():
+    even = [0.25] * 4
+    told, sure = np.float32([[1, 1, 1, 0, *even]]), np.float32([[0.9, 0.02, 0.03, 0.05]])
+    loss = WithPriors(reduction=None)
+    said = tf.Variable(np.log(sure))
+    with tf.GradientTape() as tape:
+        first = loss(told, tf.nn.softmax(said))
+    # Of -log(p1 + p2 + p3) by the logits.
+    by_sum = sure[0] - np.append(sure[0, :3] / 0.95, 0)
+    np.testing.assert_allclose(tape.gradient(first, said)[0], by_sum, atol=1e-6)
+
+
 def test_with_even_priors_it_is_the_cross_entropy():
     labels = np.eye(len(CODES), dtype=np.float32)
     said = np.full((4, 4), 0.1, np.float32) + 0.6 * np.roll(labels, 1, axis=1)
     even = np.concatenate([labels, np.full((4, 4), 0.25, np.float32)], axis=1)
     np.testing.assert_allclose(WithPriors(reduction=None)(even, said), -np.log(0.1), rtol=1e-5)
+    smoothed = keras.losses.CategoricalCrossentropy(label_smoothing=0.2)(labels, said)
+    np.testing.assert_allclose(WithPriors(label_smoothing=0.2)(even, said), smoothed, rtol=1e-5)
 
 
 def test_accuracy_looks_at_the_labels_alone():

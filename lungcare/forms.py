@@ -69,6 +69,8 @@ class Forms:
                 films, flags = await _read(form, scope, body)
         except TimeoutError as error:
             raise RequestError("slow_request", seconds=f"{self.seconds:g}") from error
+        if len(films) > self.rates.most:
+            raise RequestError("too_many_films", field=form.field, count=len(films), limit=self.rates.most)
         if len(films) > 1:
             self.rates.charge(scope, len(films) - 1)
         scope, receive = _rebuilt(scope, form.field, films, flags)
@@ -94,9 +96,18 @@ class Forms:
 
 
 class InMemoryParser(MultiPartParser):
-    """Reads a form and writes no film to the disk: what is larger than the limit never comes this far."""
+    """Reads a form and writes no film to the disk: what is larger than the limit never comes this far.
+
+    is_whole: whether the boundary that closes the form has come. What was cut off lacks it, and may lack films.
+    """
 
     spool_max_size = 2**40
+    is_whole = False
+
+    def on_end(self) -> None:
+        """The form is closed."""
+        super().on_end()
+        self.is_whole = True
 
 
 class Body:
@@ -111,6 +122,11 @@ class Body:
         self._count = 0
         self._ended = False
         self.is_gone = False
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing came."""
+        return not self._count
 
     @property
     def is_too_large(self) -> bool:
@@ -159,6 +175,8 @@ async def _read(form: FilmForm, scope: Scope, body: Body) -> tuple[list[bytes], 
         raise RequestError("damaged_request", field=form.field) from error
     if body.is_too_large:
         raise form.size_error
+    if not parser.is_whole and not body.is_empty:
+        raise RequestError("damaged_request", field=form.field)
     return await _films(form, parsed), _flags(form, parsed)
 
 

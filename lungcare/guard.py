@@ -61,7 +61,8 @@ def guarded(app: ASGIApp, settings: Settings, model: str) -> ASGIApp:
     other = FilmForm(api.FIELD, 1, settings.max_bytes + FORM_BYTES)
     routes = _with_prefix(app, settings.root_path)
     access.app = workload.places(Forms(workload.deadline(routes), forms, other, settings.timeout, rates))
-    inner: ASGIApp = Problems(access, model, settings.root_path, 4 * other.max_bytes)
+    most = max(4 * other.max_bytes, *(form.max_bytes for form in forms.values()))
+    inner: ASGIApp = Problems(access, model, settings.root_path, most)
     if settings.cors_origins:
         inner = CORSMiddleware(
             inner,
@@ -150,8 +151,8 @@ class Guard:
 class Problems:
     """ASGI middleware: every answer of 400 or more becomes a problem document.
 
-    model: tag that it names. prefix: under which a proxy offers the service. most: bytes that are still taken from a
-    sender who is refused while he sends.
+    model: tag that it names. prefix: under which a proxy offers the service. most: bytes that are taken of any body, so
+    also from a sender who is refused while he sends.
     """
 
     def __init__(self, app: ASGIApp, model: str, prefix: str, most: int):

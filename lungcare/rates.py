@@ -15,10 +15,14 @@ _ATTEMPTS = limits.parse("20/minute")
 
 
 class Rates:
-    """The counts of all senders, in the memory of this process. rate: such as 60/minute; nothing for no limit."""
+    """The counts of all senders, in the memory of this process. rate: such as 60/minute; nothing for no limit.
+
+    most: films that can be counted at once, however long one waits.
+    """
 
     def __init__(self, rate: str):
         self._rate = limits.parse(rate) if rate else None
+        self.most = self._rate.amount if self._rate else math.inf
         self._limiter = MovingWindowRateLimiter(MemoryStorage())
 
     def charge(self, scope: Scope, films: int = 1) -> None:

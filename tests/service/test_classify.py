@@ -65,7 +65,7 @@ BAD = {
     "the bare file": ("not_multipart", lambda s: _multipart(s, FILMS["8bit.png"], "image/png")),
     "pickle": ("not_multipart", lambda s: _multipart(s, b"x", "application/vnd.bentoml+pickle")),
     "form without a boundary": ("damaged_request", lambda s: _multipart(s, b"x", "multipart/form-data")),
-    "form cut short": ("no_film", lambda s: _multipart(s, b"--b\r\nContent-Dis")),
+    "form cut short": ("damaged_request", lambda s: _multipart(s, b"--b\r\nContent-Dis")),
     "garbage for a form": ("damaged_request", lambda s: _multipart(s, b"\x00\xff" * 99)),
     "header of a part too long": ("damaged_request", lambda s: _multipart(s, _part("x" * 99_999, "x") + "--b--\r\n")),
     "text field too long": ("damaged_request", lambda s: _multipart(s, _part("x", "x" * 99_999) + "--b--\r\n")),

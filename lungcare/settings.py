@@ -97,7 +97,12 @@ class Settings(BaseSettings):
     @field_validator("api_keys", mode="before")
     @classmethod
     def _keys(cls, value: Any) -> Any:
-        return parse_keys(value.split(",")) if isinstance(value, str) else value
+        if not isinstance(value, str):
+            return value
+        keys = parse_keys(value.split(","))
+        if value and not keys:
+            raise ValueError("it holds no key, which would open the service to everybody")
+        return keys
 
     @field_validator("api_keys_file")
     @classmethod

@@ -72,6 +72,12 @@ def test_a_wrong_key_is_said_without_the_key(monkeypatch, value):
     assert value not in str(raised.value)
 
 
+@pytest.mark.parametrize("value", [",", " "])
+def test_a_variable_of_keys_has_to_hold_some(monkeypatch, value):
+    with pytest.raises(SettingsError, match="LUNGCARE_API_KEYS is wrong: it holds no key"):
+        settings_of(monkeypatch, LUNGCARE_API_KEYS=value)
+
+
 def test_a_file_of_keys_has_to_hold_some(monkeypatch, tmp_path):
     (tmp_path / "keys").write_text("# none yet\n")
     with pytest.raises(SettingsError, match="LUNGCARE_API_KEYS_FILE"):

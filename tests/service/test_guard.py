@@ -75,7 +75,8 @@ def client(route=_echo, batch=_echo, **settings) -> TestClient:
         Route("/", _away),
     ]
     app = Starlette(routes=routes)
-    guard = guarded(app, Settings(max_bytes=LIMIT, max_batch_bytes=4 * LIMIT, **settings), "phantom:0.0.1")
+    settings = {"max_batch_bytes": 4 * LIMIT, **settings}
+    guard = guarded(app, Settings(max_bytes=LIMIT, **settings), "phantom:0.0.1")
     return TestClient(guard, follow_redirects=False, raise_server_exceptions=False)
 
 
@@ -100,6 +101,23 @@ def test_every_code_has_its_sentences(language):
 def test_the_route_gets_the_film_alone():
     files = [("film", ("a.png", b"bytes", "image/png")), ("other", ("b.png", b"more", "image/png"))]
     assert client().post("/classify", files=files, data={"note": "x"}).json() == [["film", "bytes"]]
+
+
+def test_a_batch_may_be_far_larger_than_a_film():
+    films = [("films", (str(number), b"x" * 30_000)) for number in range(20)]
+    answer = client(max_batch_bytes=600_000).post("/classify_batch", files=films)
+    assert [len(film) for _, film in answer.json()] == [30_000] * 20
+
+
+def test_a_form_without_its_end_is_damaged_and_no_film_of_it_is_read():
+    parts = b"".join(
+        b'--b\r\nContent-Disposition: form-data; name="films"; filename="x"\r\n\r\nfilm\r\n' for _ in "123"
+    )
+    headers = {"content-type": "multipart/form-data; boundary=b"}
+    whole = client().post("/classify_batch", content=parts + b"--b--\r\n", headers=headers)
+    assert whole.json() == [["films", "film"]] * 3
+    for cut in (parts + b"--b", parts, parts[:-10]):
+        assert_problem(client().post("/classify_batch", content=cut, headers=headers), 400, "damaged_request")
 
 
 def test_a_flag_is_handed_on_as_true_or_false():
@@ -217,6 +235,7 @@ def test_without_a_key_nothing_is_answered(path):
         {"authorization": "Bearer"},
         {"x-api-key": ""},
         {"authorization": "Basic !"},
+        {"authorization": b"Basic \xe9"},
         {"authorization": "Basic " + base64.b64encode(b"no colon").decode()},
     ],
 )
@@ -263,6 +282,12 @@ def test_the_films_of_a_batch_count_each():
     films = [("films", b"x")] * 3
     assert limited.post("/classify_batch", files=films).status_code == 200
     assert_problem(limited.post("/classify", files=FILM), 429, "too_many_requests")
+
+
+def test_a_batch_that_no_wait_would_let_in_is_too_large():
+    answer = client(rate_limit="3/minute").post("/classify_batch", files=[("films", b"x")] * 4)
+    assert_problem(answer, 413, "too_many_films")
+    assert "at most 3 " in answer.json()["advice"]
 
 
 def test_what_takes_too_long_is_said_and_keeps_its_place():

@@ -47,13 +47,12 @@ logger = logging.getLogger("lungcare.page")
 def mount(app: FastAPI, reader: Reader) -> "Page":
     """Put the page into an app, at /ui. Both are served by the same process, and read with the same reader."""
     page = Page(reader)
-    # Before Gradio's own routes, which would write films to the disk, and leave them there when a visitor goes away.
-    for place in ("upload", *(f"{way}/{{name}}" for way in ("run", "api", "call", "call/v2"))):
-        app.add_api_route(f"{PAGE}/gradio_api/{place}", _closed, methods=["POST"])
     app.add_api_route(f"{PAGE}/gradio_api/queue/join", page.calls.join, methods=["POST"])
     app.add_api_route(f"{PAGE}/gradio_api/queue/data", page.calls.data, methods=["GET"])
     for place in ("component_server", "component_server/"):
         app.add_api_route(f"{PAGE}/gradio_api/{place}", page.answer, methods=["POST"])
+    # Gradio's own routes would write films to the disk and leave them there, and queue without end.
+    app.add_api_route(f"{PAGE}/gradio_api/{{rest:path}}", _closed, methods=["POST"])
     folder = Path(gr.routes.STATIC_TEMPLATE_LIB)
     document = screens.document((folder / DOCUMENT).read_text(encoding="utf-8"))
     gr.routes.templates.env.loader = ChoiceLoader([DictLoader({DOCUMENT: document}), FileSystemLoader(folder)])

@@ -1,16 +1,22 @@
 """Example films: those frozen in a bundle with their readings, or a folder of the user's own."""
 
 import hashlib
+import logging
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from lungcare.bundle import EXAMPLES, Bundle
 from lungcare.conditions import CODES
-from lungcare.reading import ConditionCode, Reading
+from lungcare.film import decode
+from lungcare.reading import ConditionCode, FilmError, Reading
 
 PER_CONDITION = 4
+
+logger = logging.getLogger("lungcare.examples")
 
 
 @dataclass(frozen=True)
@@ -64,14 +70,21 @@ def examples(bundle: Bundle, own: Path | None = None) -> list[Example]:
     own: a folder with one sub-folder for each condition, whose first films take the place of the bundle's.
     """
     if own is not None:
-        return [
-            Example(code, path)
-            for code in CODES
-            for path in sorted(path for path in (own / code).glob("*") if path.is_file())[:PER_CONDITION]
-        ]
+        return [Example(code, path) for code in CODES for path in islice(_films(own / code), PER_CONDITION)]
     frozen = frozen_examples(bundle)
     films = sorted(frozen.films, key=lambda film: CODES.index(film.condition)) if frozen else []
     return [Example(film.condition, bundle.folder / film.file, is_synthetic=True) for film in films]
+
+
+def _films(folder: Path) -> Iterator[Path]:
+    """The films of a folder by name. Hidden files, such as file managers leave, and what is no film are passed over."""
+    for path in sorted(path for path in folder.glob("*") if path.is_file() and not path.name.startswith(".")):
+        try:
+            decode(path.read_bytes())
+        except (FilmError, OSError) as error:
+            logger.warning("No example: %s (%s)", path, error)
+        else:
+            yield path
 
 
 def checksum(data: bytes) -> str:

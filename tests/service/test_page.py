@@ -188,14 +188,22 @@ def test_examples_are_a_few_of_each_condition_in_order(reader, tmp_path):
     for code in ("pneumothorax", "normal"):
         (tmp_path / code).mkdir()
         for name in "fbedca":
-            (tmp_path / code / name).write_bytes(b"")
+            (tmp_path / code / name).write_bytes(phantom.film())
+        for name in (".DS_Store", "README", "a.txt"):
+            (tmp_path / code / name).write_bytes(b"no film")
     found = [(example.condition, example.path.name) for example in examples(reader.bundle, tmp_path)]
     assert found == [(code, name) for code in ("normal", "pneumothorax") for name in "abcd"]
 
 
-def test_no_film_can_be_left_on_the_disk(server):
-    answer = requests.post(server.url + "/ui/gradio_api/upload", files={"files": phantom.film()}, timeout=30)
+@pytest.mark.parametrize(
+    "place",
+    ["upload", "process_recording", "run/classify", "api/classify/", "call/classify/", "call/v2/classify", "reset"],
+)
+def test_no_film_can_be_left_on_the_disk(server, place):
+    before = set(server.scratch.rglob("*"))
+    answer = requests.post(f"{server.url}/ui/gradio_api/{place}", files={"files": phantom.film()}, timeout=30)
     assert answer.status_code == 404
+    assert not [path for path in set(server.scratch.rglob("*")) - before if path.is_file()]
 
 
 def test_the_page_has_no_function_but_its_own(server):

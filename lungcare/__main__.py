@@ -96,6 +96,8 @@ def _parser() -> argparse.ArgumentParser:
 
 def _classify(options: argparse.Namespace) -> int:
     """Read the films one after the other and print each at once."""
+    # Names that are not UTF-8 are printed as the bytes that they are.
+    sys.stdout.reconfigure(errors="surrogateescape")
     reader = _reader(options.model)
     language = options.language
     width = max(len(name) for name in (*options.films, say("table.file", language)))

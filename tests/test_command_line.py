@@ -55,6 +55,20 @@ def test_version(capsys, monkeypatch):
     assert "model none: There is no model 'other'" in capsys.readouterr().out
 
 
+def test_a_name_that_is_not_utf8_is_printed_as_it_is(film, bundle_folder):
+    odd = os.fsencode(film.parent) + b"/caf\xe9.png"
+    shutil.copy(film, odd)
+    script = (
+        "import sys; from lungcare import bundle; from pathlib import Path; bundle.MODELS = Path(sys.argv.pop(1)); "
+    )
+    script += "from lungcare.__main__ import main; sys.exit(main())"
+    command = [sys.executable, "-c", script, str(bundle_folder.parent), "classify", odd, str(film)]
+    done = subprocess.run(command, cwd=ROOT, timeout=120, capture_output=True)
+    assert done.returncode == 0, done.stderr.decode()[-500:]
+    assert b"caf\xe9.png" in done.stdout
+    assert b"film.png" in done.stdout
+
+
 def test_classify(capsys, film, reader):
     reading = reader.read_file(film)
     assert main(["classify", str(film), str(film)]) == 0

@@ -20,7 +20,7 @@ export BENTOML_DO_NOT_TRACK := True
 export GRADIO_ANALYTICS_ENABLED := False
 export HF_HUB_OFFLINE := 1
 export TF_CPP_MIN_LOG_LEVEL ?= 2
-export LUNGCARE_MODEL ?= $(MODEL)
+export LUNGCARE_MODEL := $(or $(MODEL),$(LUNGCARE_MODEL))
 
 .DEFAULT_GOAL := help
 .PHONY: help env serve test lint format train bento lock screenshots bench

@@ -14,9 +14,10 @@ def preferred(accept: str | None) -> str:
     """
     wishes = []
     for position, part in enumerate((accept or "").split(",")):
-        tag, _, quality = part.strip().partition(";q=")
+        tag, *parameters = (piece.strip() for piece in part.split(";"))
+        qualities = [piece[2:] for piece in parameters if piece.lower().startswith("q=")]
         try:
-            weight = float(quality or 1)
+            weight = float(qualities[0]) if qualities else 1.0
         except ValueError:
             continue
         wishes.append((-weight, position, tag.partition("-")[0].lower()))

@@ -139,8 +139,3 @@ class FilmError(ValueError):
         super().__init__(code)
         self.code = code
         self.values = values
-
-    @property
-    def status(self) -> int:
-        """HTTP status for this error."""
-        return STATUS_BY_CODE[self.code]

@@ -9,7 +9,7 @@ const AT_ONCE = 2;
 
 let turn = 0; // counts what was begun, so that an answer to something older is dropped
 let shown = null; // the film whose reading is seen, and that reading: {film, reading}
-let table = null; // several films: {films, rows, next, read, done, turn}; turn is that in which it was last gone on with
+let table = null; // several films: {films, rows, read, done, turn}; turn is that in which it was last gone on with
 
 // ---- words: pieces of HTML that the server wrote, in every language
 
@@ -146,7 +146,8 @@ function trouble(screen, fault, again) {
 // ---- several films
 
 function readSeveral(films) {
-  table = { films, rows: Array(films.length).fill(null), next: 0, read: 0, done: 0, turn: -1 };
+  turn += 1;
+  table = { films, rows: Array(films.length).fill(null), read: 0, done: 0, turn: -1 };
   at("tbody", screens.several).replaceChildren(...films.map(line));
   at("[data-do=csv]", screens.several).disabled = true;
   put(at(".lc-trouble", screens.several), "");
@@ -171,16 +172,18 @@ function line(film, number) {
 
 async function goOn() {
   const mine = ++turn;
-  const mineTable = table;
+  const { films, rows } = table;
+  const taken = new Set(); // what an earlier turn took and did not enter is read again
   table.turn = mine;
+  working(false);
   count();
   let fault = null;
   const worker = async () => {
     while (mine === turn && !fault) {
-      const number = mineTable.rows.findIndex((row, place) => !row && place >= mineTable.next);
+      const number = rows.findIndex((row, place) => !row && !taken.has(place));
       if (number < 0) return;
-      mineTable.next = number + 1;
-      const film = { file: mineTable.films[number] };
+      taken.add(number);
+      const film = { file: films[number] };
       try {
         const code = await unfit(film);
         const rest = Array(root.dataset.columns.split(",").length - 3).fill("");
@@ -193,15 +196,9 @@ async function goOn() {
     }
   };
   await Promise.all(Array.from({ length: AT_ONCE }, worker));
-  if (mine !== turn) {
-    mineTable.next = 0;
-    return;
-  }
-  if (fault) {
-    mineTable.next = 0;
-    return trouble(screens.several, fault, goOn);
-  }
-  const { films, read } = mineTable;
+  if (mine !== turn) return;
+  if (fault) return trouble(screens.several, fault, goOn);
+  const { read } = table;
   announce(say("done", { total: films.length, read, refused: films.length - read }));
   put(at("#lc-several-count"), say("done", { total: films.length, read, refused: films.length - read }));
   at("progress", screens.several).hidden = true;

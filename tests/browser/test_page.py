@@ -186,6 +186,55 @@ def test_several_films_give_a_table_and_a_csv(open_page, reader, film, tmp_path)
     page.get_by_role("button", name="a.png").wait_for(state="visible")
 
 
+def test_a_table_that_was_left_is_gone_on_with(open_page, film):
+    page = open_page("examine")
+    held = []
+    page.route("**/component_server/", lambda route: held.append(route) if len(held) < 2 else route.continue_())
+    choose(page, *(film("normal", number, f"{number}.png") for number in range(3)))
+    while len(held) < 2:
+        page.wait_for_timeout(50)
+    page.get_by_role("button", name="2.png").click()
+    assert shown(page)
+    page.get_by_role("link", name="Back to the table").click()
+    page.wait_for_selector("[data-do=csv]:enabled")
+    assert "3 films: 3 read, 0 not read." in page.inner_text("[data-screen=several]")
+    _, content = saved(page, "csv")
+    rows = list(csv.reader(io.StringIO(content.decode("utf-8-sig"))))
+    assert [row[:2] for row in rows[1:]] == [[f"{number}.png", "read"] for number in range(3)]
+
+
+def test_an_answer_to_an_older_table_is_dropped(open_page, tmp_path):
+    older = [tmp_path / f"{number}.png" for number in range(2)]
+    for path in older:
+        path.write_text("no film")
+    page = open_page("examine")
+    page.evaluate("""() => {
+        window.held = [];
+        window.sends = window.fetch;
+        window.fetch = () => new Promise((answered) => window.held.push(answered));
+    }""")
+    choose(page, *older)
+    page.wait_for_function("held.length === 2")
+    page.evaluate("location.hash = 'examine'")
+    page.wait_for_selector("[data-screen=examine]")
+    # The answers come right after new films, before the address has changed.
+    page.evaluate("""() => {
+        window.fetch = window.sends;
+        const films = new DataTransfer();
+        for (const name of ["c.png", "d.png"]) films.items.add(new File(["no film"], name));
+        const field = document.querySelector("#lc-file");
+        field.files = films.files;
+        field.dispatchEvent(new Event("change", { bubbles: true }));
+        const older = { cells: "<td>", row: ["read", "older"] };
+        for (const answered of held) answered({ ok: true, json: async () => older });
+    }""")
+    page.wait_for_selector("[data-do=csv]:enabled")
+    assert "2 films: 0 read, 2 not read." in page.inner_text("[data-screen=several]")
+    _, content = saved(page, "csv")
+    rows = list(csv.reader(io.StringIO(content.decode("utf-8-sig"))))
+    assert [row[:3] for row in rows[1:]] == [[name, "refused", "unsupported_format"] for name in ("c.png", "d.png")]
+
+
 def test_names_of_files_stay_in_the_browser(open_page, film):
     page = open_page("examine")
     page.evaluate(LISTEN)

@@ -19,7 +19,7 @@ from lungcare.reading import FilmError, Reading, Refusal
 
 COLUMNS = (
     *("file", "outcome", "code", "finding", "uncertain", *CODES, "screening", "balanced", "corrections"),
-    *("in_lungs", "model"),
+    *("in_lungs", "prevalence", "model"),
 )
 FILMS = 8
 
@@ -104,7 +104,8 @@ def table_row(name: str, result: Reading | Refusal) -> tuple:
     """One row of the table, in the order of COLUMNS.
 
     uncertain: true or false, empty where the model has no rule. screening, balanced: the conditions flagged, a space
-    between them. corrections: what was set right, likewise. in_lungs: empty where it was not asked for.
+    between them. corrections: what was set right, likewise. in_lungs: empty where it was not asked for. prevalence:
+    that the probabilities count on, in the order of the conditions, likewise.
     """
     if result.outcome == "refused":
         return (name, result.outcome, result.code, *[""] * (len(COLUMNS) - 4), result.model)
@@ -113,7 +114,8 @@ def table_row(name: str, result: Reading | Refusal) -> tuple:
     flagged = [" ".join(result.flagged(point)) for point in ("screening", "balanced")]
     corrections = " ".join(result.corrections)
     in_lungs = "" if result.in_lungs is None else f"{result.in_lungs:.4f}"
-    last = (corrections, in_lungs, result.model)
+    prevalence = " ".join(f"{getattr(result.prevalence, code):.8g}" for code in CODES)
+    last = (corrections, in_lungs, prevalence, result.model)
     return (name, result.outcome, "", result.finding, uncertain, *numbers, *flagged, *last)
 
 

@@ -77,12 +77,12 @@ def compare(card: Path, table: Path) -> Drift:
     """Hold a table of `python -m lungcare batch` against the reference in a card. Raises DriftError."""
     model, kept = _reference_of(card)
     rows = _rows(table, model)
-    read = [row for row in rows if row["outcome"] == "read"]
+    read = [_even(row) for row in rows if row["outcome"] == "read"]
     if len(read) < LEAST_FILMS:
         raise DriftError(f"{table} has {len(read)} films that were read; at least {LEAST_FILMS} are needed.")
     changes = []
     for code in CODES:
-        column = [float(row[code]) for row in read]
+        column = [row[code] for row in read]
         expected = kept["probabilities"][code]
         found = _shares(column, expected["edges"])
         index = stability_index(expected["shares"], found)
@@ -109,6 +109,13 @@ def _by_chance(freedom: int, films: int, others: int) -> float:
     z = statistics.NormalDist().inv_cdf(_CERTAINTY)
     spread = 2 / (9 * freedom)
     return freedom * (1 - spread + z * math.sqrt(spread)) ** 3 * (1 / films + 1 / others)
+
+
+def _even(row: dict[str, str]) -> dict[str, float]:
+    """The probabilities of a row as they are for conditions equally frequent, for which those of the reference are."""
+    even = {code: float(row[code]) / float(part) for code, part in zip(CODES, row["prevalence"].split(), strict=True)}
+    total = sum(even.values())
+    return {code: share / total for code, share in even.items()}
 
 
 def _shares(column: Sequence[float], edges: Sequence[float]) -> list[float]:

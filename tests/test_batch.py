@@ -50,7 +50,7 @@ def test_table(reader, folder, tmp_path):
     assert tally == {"read": 6, "refused": 3}
     assert output.read_text(encoding="utf-8").splitlines()[0] == (
         "file,outcome,code,finding,uncertain,normal,pneumonia,tuberculosis,pneumothorax,screening,balanced,"
-        "corrections,in_lungs,model"
+        "corrections,in_lungs,prevalence,model"
     )
     rows = table(output)
     assert [row["file"] for row in rows] == sorted([*NAMES, "empty.png", "deep/half.jpg", "notes.txt"])
@@ -65,6 +65,7 @@ def test_table(reader, folder, tmp_path):
             reading = reader.read_file(folder / row["file"])
             assert row["finding"] == reading.finding
             assert row["code"] == ""
+            assert row["prevalence"] == "0.25 0.25 0.25 0.25"
             assert row["uncertain"] == {True: "true", False: "false"}[reading.uncertain]
             assert tuple(row["screening"].split()) == reading.flagged("screening")
             for code in CODES:

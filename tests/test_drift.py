@@ -7,6 +7,7 @@ import pytest
 from lungcare import drift
 from lungcare.__main__ import main
 from lungcare.batch import COLUMNS
+from lungcare.calibration import reweighted
 from lungcare.conditions import CODES
 
 MODEL = "phantom:0.0.1"
@@ -27,17 +28,26 @@ def card(folder, probabilities=None) -> object:
     return path
 
 
-def table(folder, probabilities, refused: int = 0, model: str = MODEL) -> object:
+def table(folder, probabilities, refused: int = 0, model: str = MODEL, prevalence=(0.25,) * 4) -> object:
     path = folder / "out.csv"
+    weighted = reweighted(np.asarray(probabilities), np.asarray(prevalence))
     with path.open("w", newline="") as stream:
         writer = csv.DictWriter(stream, COLUMNS)
         writer.writeheader()
-        for number, row in enumerate(probabilities):
-            numbers = dict(zip(CODES, row, strict=True))
+        for number, row in enumerate(weighted):
+            numbers = dict(zip(CODES, row, strict=True), prevalence=" ".join(map(str, prevalence)))
             writer.writerow({"file": number, "outcome": "read", "finding": "normal", "model": model, **numbers})
         for number in range(refused):
             writer.writerow({"file": f"r{number}", "outcome": "refused", "code": "too_dark", "model": model})
     return path
+
+
+def test_a_prevalence_is_no_change_of_the_films(tmp_path):
+    own = (0.9, 0.06, 0.03, 0.01)
+    found = drift.compare(card(tmp_path, drawn(2000, 1)), table(tmp_path, drawn(500, 2), prevalence=own))
+    assert not any(change.has_moved for change in found.changes)
+    plain = drift.compare(card(tmp_path, drawn(2000, 1)), table(tmp_path, drawn(500, 2)))
+    assert [change.index for change in found.changes] == pytest.approx([change.index for change in plain.changes])
 
 
 def test_the_reference_is_in_tenths():

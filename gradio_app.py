@@ -91,6 +91,7 @@ class Page:
         self.examples = examples(reader.bundle, reader.settings.examples)
         self._functions = {"read": self.read, "row": self.row, "picture": self.picture}
         self.calls = Calls(self.classify, FORGET_AFTER_SECONDS, reader.settings.max_concurrency)
+        # No more films are decoded at once than the settings say.
         self._places = threading.BoundedSemaphore(reader.settings.threads)
         forget = (FORGET_AFTER_SECONDS, FORGET_AFTER_SECONDS)
         with gr.Blocks(title="LungCare", analytics_enabled=False, delete_cache=forget, fill_width=True) as self.blocks:
@@ -136,12 +137,13 @@ class Page:
 
         def answer() -> dict[str, Any]:
             data = self._film(sent)
-            start = time.perf_counter()
-            reading, map_picture = self._judged(data)
-            seconds = time.perf_counter() - start
-            if not isinstance(reading, Reading):
-                return {"html": markup.refusal(reading), "spoken": "", "reading": None}
-            picture = preview.jpeg(self._radiograph(data, reading), PICTURE_SIDE)
+            with self._places:
+                start = time.perf_counter()
+                reading, map_picture = self._judged(data)
+                seconds = time.perf_counter() - start
+                if not isinstance(reading, Reading):
+                    return {"html": markup.refusal(reading), "spoken": "", "reading": None}
+                picture = preview.jpeg(self._radiograph(data, reading), PICTURE_SIDE)
             return {
                 "html": screens.linked(
                     markup.reading(reading, picture, seconds, self.quality, map_picture, self._is_synthetic(sent)),
@@ -157,7 +159,8 @@ class Page:
         """Read one film of several: its cells in the page's table, and its row of CSV after the name of the file."""
 
         def answer() -> dict[str, Any]:
-            reading, _ = self._judged(self._film(sent))
+            with self._places:
+                reading, _ = self._judged(self._film(sent))
             result = reading if isinstance(reading, Reading) else reading[LANGUAGES[0]]
             return {"cells": markup.cells(reading), "row": batch.table_row("", result)[1:]}
 
@@ -171,12 +174,13 @@ class Page:
     def picture(self, sent: Sent) -> str:
         """The picture of a film's reading to save: a PNG in base64. Raises ValueError for what cannot be read."""
         data = self._film(sent)
-        reading, _ = self._judged(data, is_counted=False)
-        if not isinstance(reading, Reading):
-            raise ValueError("there is no picture of a refusal")
+        with self._places:
+            reading, _ = self._judged(data, is_counted=False)
+            if not isinstance(reading, Reading):
+                raise ValueError("there is no picture of a refusal")
+            radiograph = self._radiograph(data, reading)
         language = sent.values.get("language")
         day = _day(sent.values.get("date", ""))
-        radiograph = self._radiograph(data, reading)
         chosen = language if language in LANGUAGES else LANGUAGES[0]
         return base64.b64encode(
             report(reading, radiograph, self.quality, day, chosen, self._is_synthetic(sent))
@@ -201,10 +205,7 @@ class Page:
         return righted(decode(data, self.reader.settings.max_pixels), reading.corrections)
 
     def _judged(self, data: bytes, is_counted: bool = True) -> tuple[Reading | dict[str, Refusal], bytes | None]:
-        """The reading of a film, or its refusal in every language, and the picture of where the network looked.
-
-        No more films at once than the settings say.
-        """
+        """The reading of a film, or its refusal in every language, and the picture of where the network looked."""
         map_picture = None
 
         def read() -> Reading | Refusal:
@@ -212,12 +213,10 @@ class Page:
             answer, map_picture = self.reader.read_with_map(data, LANGUAGES[0])
             return answer
 
-        with self._places:
-            first = monitor.counted("page", read) if is_counted else read()
-            if isinstance(first, Reading):
-                return first, map_picture
-            refusals = {LANGUAGES[0]: first} | {code: self.reader.read(data, code) for code in LANGUAGES[1:]}
-            return refusals, None
+        first = monitor.counted("page", read) if is_counted else read()
+        if isinstance(first, Reading):
+            return first, map_picture
+        return {LANGUAGES[0]: first} | {code: self.reader.read(data, code) for code in LANGUAGES[1:]}, None
 
     def _safely(self, answer: Callable[[], dict], failed: Callable[[dict[str, Failure]], dict]) -> dict[str, Any]:
         """The answer; or, where something of ours went wrong, what `failed` makes of that, and the cause in the log."""

@@ -1,16 +1,19 @@
 """The page without a browser."""
 
 import base64
+import copy
 import io
 import json
 import re
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import requests
 from PIL import Image
 
 import gradio_app
-from lungcare import batch, screens
+from lungcare import batch, film, screens
 from lungcare.examples import Example, examples
 from lungcare.settings import Settings
 from tests import phantom
@@ -193,6 +196,28 @@ def test_examples_are_a_few_of_each_condition_in_order(reader, tmp_path):
             (tmp_path / code / name).write_bytes(b"no film")
     found = [(example.condition, example.path.name) for example in examples(reader.bundle, tmp_path)]
     assert found == [(code, name) for code in ("normal", "pneumothorax") for name in "abcd"]
+
+
+def test_no_more_films_are_decoded_at_once_than_the_settings_say(reader, monkeypatch):
+    one_by_one = copy.copy(reader)
+    one_by_one.settings = reader.settings.model_copy(update={"threads": 1})
+    page = gradio_app.Page(one_by_one)
+    under_way, counted = [], []
+
+    def decode(*arguments):
+        under_way.append(1)
+        counted.append(len(under_way))
+        time.sleep(0.02)
+        under_way.pop()
+        return film.decode(*arguments)
+
+    monkeypatch.setattr("lungcare.reader.decode", decode)
+    monkeypatch.setattr("gradio_app.decode", decode)
+    with ThreadPoolExecutor(6) as pool:
+        for function in (page.read, page.row, page.picture):
+            list(pool.map(function, [sent(phantom.film())] * 6))
+    assert len(counted) == 6 * (2 + 1 + 2)
+    assert max(counted) == 1
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,8 @@ from lungcare import gate
 from lungcare.film import decode, scaled
 from lungcare.reading import FilmError
 from train.manifest import Film, read_films
+from train.split import RECORDED
 
-SPLIT = Path(__file__).parent / "split.csv.gz"
 # In which films reach the gate: that of the reader's network.
 SIDE = 224
 MOST_OF_ALL, MOST_OF_A_SOURCE = 0.002, 0.01
@@ -36,7 +36,7 @@ class Row:
         return self.refused.total() / self.films
 
 
-def measure(data: Path, split: Path = SPLIT) -> list[Row]:
+def measure(data: Path, split: Path = RECORDED) -> list[Row]:
     """Put every film of `data` that the split knows through the rules.
 
     Returns one row for each part and source, and for each part one row of all, whose source is "all".

@@ -73,7 +73,7 @@ def ribs(field: Field, rng: np.random.Generator, strength: float) -> np.ndarray:
         across = np.linspace(1.35, -0.06, 40)
         for number in range(9):
             down = start + tilt + number * step
-            line = [field.place(lung, a, 0) * 0 + _rib(field, lung, a, down, slope, number) for a in across]
+            line = [_rib(field, lung, a, down, slope, number) for a in across]
             _band(drawn, np.array(line), 0.036 * field.size * rng.uniform(0.9, 1.05), strength)
         across = np.linspace(-0.05, rng.uniform(0.72, 0.85), 30)
         for number in range(6):

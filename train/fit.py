@@ -133,15 +133,26 @@ def row_has(row: dict, column: str) -> bool:
 def _start_of(recipe: Recipe, run: Path) -> str | None:
     """SHA-256 of the network that a run goes on from: as its run.json says, or of the file where the run is new.
 
-    Raises DataError when that file is missing.
+    Raises DataError when that file is missing, or may have seen what this run leaves out.
     """
     if (run / RUN).is_file():
         return json.loads((run / RUN).read_text()).get("start")
     if not recipe.start_from:
         return None
-    if not Path(recipe.start_from).is_file():
-        raise DataError(f"There is no network {recipe.start_from} to go on from.")
-    return record_of(Path(recipe.start_from)).sha256
+    start = Path(recipe.start_from)
+    if not start.is_file():
+        raise DataError(f"There is no network {start} to go on from.")
+    if not set(recipe.leave_out) <= _left_out_of(start):
+        raise DataError(
+            f"{start} may have been trained on {', '.join(recipe.leave_out)}: {RUN} beside it says no other."
+        )
+    return record_of(start).sha256
+
+
+def _left_out_of(network: Path) -> set[str]:
+    """The sources that the run of a network did not train on, as far as its run.json says."""
+    run = network.parent / RUN
+    return set(json.loads(run.read_text())["recipe"]["leave_out"]) if run.is_file() else set()
 
 
 def _redrawn(recipe: Recipe, start: str | None) -> Recipe:
@@ -187,7 +198,7 @@ def _network(recipe: Recipe, run: Path, steps: int) -> keras.Model:
         network.set_weights(keras.models.load_model(recipe.start_from, compile=False).get_weights())
     elif recipe.pretrained:
         load_lite0(network)
-    return compiled(with_places(network) if recipe.places else network, recipe, steps)
+    return compiled(network, recipe, steps)
 
 
 @contextmanager
@@ -202,10 +213,11 @@ def _precision(name: str) -> Iterator[None]:
 
 
 def compiled(network: keras.Model, recipe: Recipe, steps: int) -> keras.Model:
-    """The network with the recipe's loss and optimiser; `steps`: batches an epoch."""
+    """The network with the recipe's loss, optimiser and, where it wants them, places; `steps`: batches an epoch."""
     if not recipe.places:
         network.compile(_optimizer(recipe, steps), trained_by(recipe), metrics=[accuracy])
         return network
+    network = with_places(network)
     losses = {"probabilities": trained_by(recipe), PLACES: in_known_places}
     weights = {"probabilities": 1.0, PLACES: recipe.places}
     network.compile(_optimizer(recipe, steps), losses, weights, metrics={"probabilities": [accuracy]})

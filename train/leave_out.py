@@ -50,7 +50,7 @@ def score(run: Path, prepared: Path, docs: Path = DOCS) -> dict:
     result = {
         "left_out": list(recipe.leave_out),
         "recipe": recipe.model_dump(mode="json"),
-        **{step: described.get(step) for step in ("blend", "head")},
+        **{step: described.get(step) for step in ("commit", "blend", "head")},
         "epochs": len((run / HISTORY).read_text().splitlines()) - 1,
         "packed": open_pack(prepared)[0].shape[1],
         "training_films": len(kept),

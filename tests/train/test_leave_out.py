@@ -45,8 +45,15 @@ def test_scores_on_the_sources_left_out(prepared_sources, tmp_path, monkeypatch)
     assert {name.split("/")[1] for name in run["films"]} == {"one"}
 
 
-def test_a_run_on_all_sources_has_none_to_be_scored_on(prepared_sources, tmp_path):
+def test_a_run_on_all_sources_has_none_to_be_scored_on_and_is_no_start_without_some(prepared_sources, tmp_path):
     recipe = read_recipe("thesis-cnn4", sizes=[[0, 32]], blocks=1, batch=8, epochs=1, steps=1)
     fit(recipe, prepared_sources, tmp_path / "run")
     with pytest.raises(DataError, match="trained on all sources"):
         score(tmp_path / "run", prepared_sources, tmp_path / "docs")
+    begun = recipe.model_copy(update={"start_from": str(tmp_path / "run" / "network.keras")})
+    with pytest.raises(DataError, match="may have been trained on two"):
+        leave_out(begun, ("two",), prepared_sources, tmp_path / "next", tmp_path / "docs")
+    without = recipe.model_copy(update={"leave_out": ("two",)})
+    fit(without, prepared_sources, tmp_path / "without")
+    begun = recipe.model_copy(update={"start_from": str(tmp_path / "without" / "network.keras")})
+    leave_out(begun, ("two",), prepared_sources, tmp_path / "next", tmp_path / "docs")

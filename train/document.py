@@ -21,15 +21,17 @@ On the validation part, at the size of the run, before any calibration. Cells: m
 read rightly. Resaved, lungs blanked, only lungs: balanced accuracy on films changed so (resaved: as JPEG of quality
 50). Transplanted: lungs set into the body of a film of another class, balanced accuracy by the lungs; body followed:
 share of these read as the body's class. Grafted: one lung of a film with a pneumothorax on one side set into normal
-films of other archives, AUC of those with it against those with the other lung; archive followed: share of the latter
-read as pneumothorax. The recipe is told by what it sets otherwise than the run before.
+films of other collections, AUC of those with it against those with the other lung; archive followed: share of the
+latter read as pneumothorax. The recipe is told by what it sets otherwise than the run before.
 """
 LEFT_OUT = """
 ## Sources left out
 
-A run without some sources, scored on all films of these: the nearest thing to a new hospital. AUC is that of
-p(disease) / (p(disease) + p(normal)), films of one source only. The recipe is told by what it sets otherwise than the
-first one.
+A run without some sources, scored on all films of these: the nearest thing to a new hospital. Shenzhen's is one; the
+films of rsna_equalised come from NIH's archive, as those of rsna_128, which stay in, so that they are new in their
+processing alone. AUC is that of p(disease) / (p(disease) + p(normal)), films of one source only. The recipe is told by
+what it sets otherwise than the first one. Runs with priors whose recipe is the same differ in what counted as one
+archive (train/priors.py), which their names say.
 """
 FIRST = "short-without-"
 TRIED_FIGURES = (

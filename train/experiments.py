@@ -34,8 +34,9 @@ from train.split import write as write_split
 
 log = logging.getLogger(__name__)
 
-# Left out together, one hospital for each of two diseases and both with normal films of their own. No pneumothorax can
-# be: all of ours come from one archive.
+# Left out together, one collection for each of two diseases and both with normal films of their own. Shenzhen's is a
+# hospital of its own; of the other's archive rsna_128 stays in. No pneumothorax can be left out: all of ours come from
+# that archive.
 UNSEEN = ("rsna_equalised", "shenzhen")
 # Of the copies of the films that are tested, so many are trained on where every film is in the set twice.
 TRAINED_TWINS = 0.8

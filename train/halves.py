@@ -105,7 +105,7 @@ def affected_half(outline: np.ndarray, lungs: np.ndarray) -> int:
 
 
 def graftable(films: list[Placed]) -> list[Placed]:
-    """Films with a pneumothorax that was outlined, and normal films of other archives to take their lungs."""
+    """Films with a pneumothorax that was outlined, and normal films of other collections to take their lungs."""
     return [p for p in films if p.film.mask or _is_host(p)] if any(p.film.mask for p in films) else []
 
 
@@ -116,7 +116,7 @@ def _is_host(placed: Placed) -> bool:
 def grafts(
     films: list[Placed], squares: np.ndarray, lungs: np.ndarray, data: Path, size: int
 ) -> tuple[list[Placed], np.ndarray]:
-    """Both lungs of films with a pneumothorax on one side, set into normal films of other archives.
+    """Both lungs of films with a pneumothorax on one side, set into normal films of other collections.
 
     squares: uint8 (n, side, side). lungs: uint8 (n, 128, 128), 1 where it is lung. Each goes into HOSTS of `films`,
     drawn evenly from their sources, the affected and the other lung of a film into the same ones in the same way.

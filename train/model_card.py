@@ -345,8 +345,8 @@ def _audit(shown: list[dict]) -> str:
         told = own["grafted"]
         parts.append(
             "All films with pneumothorax come from one archive. Of those with it on one side, either lung was set into "
-            "normal films of other archives: alike but for that lung. AUC of the affected lungs against the other ones "
-            f"{figure(told['auc'])}, {told['auc']['films']} films; read as pneumothorax with the affected lung "
+            "normal films of other collections: alike but for that lung. AUC of the affected lungs against the other "
+            f"ones {figure(told['auc'])}, {told['auc']['films']} films; read as pneumothorax with the affected lung "
             f"{figure(told['seen'])}, with the other one {figure(told['archive_followed'])}."
         )
     parts.append(

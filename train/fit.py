@@ -242,9 +242,9 @@ class WithPriors(keras.losses.Loss):
     """Cross-entropy of the probabilities times the priors that follow the labels: float (films, 2 * classes).
 
     What the priors say already, the network need not say: it gains nothing by it (balanced softmax: Ren et al., NeurIPS
-    2020, there with the priors of all films). So it is with label smoothing, which is of the probabilities before the
-    priors: the loss is least where they are the smoothed labels, whatever the priors. A row of labels that names
-    several classes says that it is one of them, not which: the loss is of their sum.
+    2020, there with the priors of all films). Labels are smoothed after the priors: of a film whose class its source
+    tells, the network need be less sure. A row of labels that names several classes says that it is one of them, not
+    which: the loss is of their sum.
     """
 
     def __init__(self, label_smoothing: float = 0.0, **of_every_loss):
@@ -258,7 +258,7 @@ class WithPriors(keras.losses.Loss):
         told = _shares(keras.ops.maximum(y_pred, keras.config.epsilon()) * priors)
         named = keras.ops.stop_gradient(_shares(keras.ops.cast(labels > 0, y_pred.dtype) * told))
         smoothed = (1 - self.label_smoothing) * named + self.label_smoothing / classes
-        return keras.ops.categorical_crossentropy(_shares(smoothed * priors), told)
+        return keras.ops.categorical_crossentropy(smoothed, told)
 
     def get_config(self):
         """What the loss is made of again."""

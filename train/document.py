@@ -30,8 +30,10 @@ LEFT_OUT = """
 A run without some sources, scored on all films of these: the nearest thing to a new hospital. Shenzhen's is one; the
 films of rsna_equalised come from NIH's archive, as those of rsna_128, which stay in, so that they are new in their
 processing alone. AUC is that of p(disease) / (p(disease) + p(normal)), films of one source only. The recipe is told by
-what it sets otherwise than the first one. Runs with priors whose recipe is the same differ in what counted as one
-archive (train/priors.py), which their names say.
+what it sets otherwise than the first one. Runs with priors whose recipe is the same differ in the code, which their
+names say: what counted as one archive (train/priors.py; by-source, rsna-apart); whether films that are shown by a half
+count in the priors, and the other half is named one of three classes or an even mixture of them (even and counted: not,
+and one; the others: they do, and a mixture); whether labels are smoothed before the priors (even) or after them.
 """
 FIRST = "short-without-"
 TRIED_FIGURES = (

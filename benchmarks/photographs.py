@@ -21,7 +21,7 @@ from lungcare.reading import Reading
 from train.manifest import read_films
 from train.pack import grey_levels
 from train.photograph import Shot, careful, careless, photograph
-from train.quality import SPLIT
+from train.split import RECORDED
 from train.split import read as read_split
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -64,7 +64,7 @@ def main() -> None:
     options = parser.parse_args()
     reader = Reader.open(options.model)
     rng = np.random.default_rng(0)
-    test = [p.film.file for p in read_split(SPLIT, read_films(FILMS)).films if p.part == "test"]
+    test = [p.film.file for p in read_split(RECORDED, read_films(FILMS)).films if p.part == "test"]
     names = [test[i] for i in rng.permutation(len(test))[: options.films]]
     films = [grey_levels(decode((FILMS / name).read_bytes()).pixels) for name in names]
     before = [reader.read(_jpeg(film)) for film in films]

@@ -19,7 +19,7 @@ from lungcare.film import decode, network_input
 from lungcare.reader import Reader
 from lungcare.reading import Reading
 from train.manifest import read_films
-from train.quality import SPLIT
+from train.split import RECORDED
 from train.split import read as read_split
 
 LARGE = 2000
@@ -50,7 +50,7 @@ def _films(count: int) -> tuple[str, list[bytes]]:
     """What the films are, and so many of them by chance: real ones of the test part where there are any."""
     if not (REAL / "manifest.csv").is_file():
         return "drawn", load.films()[:count]
-    test = [p.film.file for p in read_split(SPLIT, read_films(REAL)).films if p.part == "test"]
+    test = [p.film.file for p in read_split(RECORDED, read_films(REAL)).films if p.part == "test"]
     return "real", [(REAL / test[at]).read_bytes() for at in np.random.default_rng(0).permutation(len(test))[:count]]
 
 

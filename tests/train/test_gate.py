@@ -16,7 +16,7 @@ from train.gate_page import as_text, write_gate
 from train.gate_pictures import read_pictures
 from train.gate_views import KINDS
 from train.manifest import DataError, read_films
-from train.quality import SPLIT
+from train.split import RECORDED
 from train.split import read as read_split
 
 
@@ -68,7 +68,7 @@ def test_the_reason_is_right_on_real_films(films):
     bundle = Bundle(MODELS / "lungcare")
     if bundle.gate is None:
         pytest.skip("the published bundle has no gate yet")
-    test = [p for p in read_split(SPLIT, read_films(films)).films if p.part == "test"][::60]
+    test = [p for p in read_split(RECORDED, read_films(films)).films if p.part == "test"][::60]
     unseen = [picture for picture in read_pictures(films) if picture.part == "test"][::4]
     told = faults(gate_of(bundle), films, test, unseen, np.random.default_rng(0))
     assert told["right"] >= 0.9, told

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from lungcare.conditions import CODES
+from lungcare.language import preferred
 from lungcare.reading import STATUS_BY_CODE
 from lungcare.words import LANGUAGES, say, sentences
 
@@ -78,3 +79,19 @@ def test_what_cannot_be_said():
         say("no.such.code")
     with pytest.raises(KeyError):
         say("refusal.too_small.message")
+
+
+@pytest.mark.parametrize(
+    ("accept", "language"),
+    [
+        ("id-ID,id;q=0.9,en;q=0.8", "id"),
+        ("id; q=0.9", "id"),
+        ("en;q=0.2, id ;q=0.3", "id"),
+        ("id;q=0", "en"),
+        ("id;q=much", "en"),
+        ("fr", "en"),
+        (None, "en"),
+    ],
+)
+def test_the_language_is_the_one_most_wished_for(accept, language):
+    assert preferred(accept) == language

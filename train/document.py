@@ -22,7 +22,8 @@ read rightly. Resaved, lungs blanked, only lungs: balanced accuracy on films cha
 50). Transplanted: lungs set into the body of a film of another class, balanced accuracy by the lungs; body followed:
 share of these read as the body's class. Grafted: one lung of a film with a pneumothorax on one side set into normal
 films of other collections, AUC of those with it against those with the other lung; archive followed: share of the
-latter read as pneumothorax. The recipe is told by what it sets otherwise than the run before.
+latter read as pneumothorax. The recipe is told by what it sets otherwise than the run before;
+the runs named even smoothed labels before the priors, in code that was not kept.
 """
 LEFT_OUT = """
 ## Sources left out

@@ -33,7 +33,7 @@ class Recipe(BaseModel):
     halves: probability that of a film with a pneumothorax on one side, or of a normal one, one half alone is shown: on
         both sides, or (not of normal ones) in a normal film. The unaffected half is no pneumothorax.
     priors: how far a network is told how often each class goes with the source of a film, so that nothing is gained by
-        knowing the source: 0, not at all, to below 1, wholly; after Ren et al., NeurIPS 2020.
+        knowing the source: from 0, not at all, to short of 1, wholly; after Ren et al., NeurIPS 2020.
     places: weight of the loss of where the pneumothorax lies, on films on which it was outlined, or that have none.
     precision: what the layers calculate in; weights are float32 always.
     augmentation: probability of each transform of train/augment.py.

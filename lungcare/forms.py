@@ -96,18 +96,27 @@ class Forms:
 
 
 class InMemoryParser(MultiPartParser):
-    """Reads a form and writes no film to the disk: what is larger than the limit never comes this far.
-
-    is_whole: whether the boundary that closes the form has come. What was cut off lacks it, and may lack films.
-    """
+    """Reads a form and writes no film to the disk: what is larger than the limit never comes this far."""
 
     spool_max_size = 2**40
-    is_whole = False
+    _is_open = False
+
+    async def parse(self) -> FormData:
+        """The fields of the form. Raises MultiPartException when it was cut off, for it may lack films."""
+        form = await super().parse()
+        if self._is_open:
+            raise MultiPartException("The form ends before the boundary that closes it.")
+        return form
+
+    def on_part_begin(self) -> None:
+        """A field begins."""
+        super().on_part_begin()
+        self._is_open = True
 
     def on_end(self) -> None:
-        """The form is closed."""
+        """The boundary that closes the form has come."""
         super().on_end()
-        self.is_whole = True
+        self._is_open = False
 
 
 class Body:
@@ -122,11 +131,6 @@ class Body:
         self._count = 0
         self._ended = False
         self.is_gone = False
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether nothing came."""
-        return not self._count
 
     @property
     def is_too_large(self) -> bool:
@@ -175,8 +179,6 @@ async def _read(form: FilmForm, scope: Scope, body: Body) -> tuple[list[bytes], 
         raise RequestError("damaged_request", field=form.field) from error
     if body.is_too_large:
         raise form.size_error
-    if not parser.is_whole and not body.is_empty:
-        raise RequestError("damaged_request", field=form.field)
     return await _films(form, parsed), _flags(form, parsed)
 
 

@@ -79,6 +79,26 @@ def make_bundle(folder: Path, version: str = "0.0.1", seed: int = 0, name: str =
     return folder
 
 
+@pytest.fixture
+def trained_reader():
+    """A reader of 64 px, its batch norms as after a training with the films, and these: float32 (8, 64, 64, 1)."""
+    import numpy as np
+
+    from lungcare import film
+    from tests import phantom
+    from train.networks import reader
+
+    keras.utils.set_random_seed(0)
+    network = reader(SIZE)
+    chests = [film.square(phantom.chest(look, number), SIZE) for look in phantom.LOOKS for number in range(2)]
+    films = 255 * np.stack(chests)[..., np.newaxis]
+    for layer in network.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.momentum = 0.0
+    network(films, training=True)
+    return network, films
+
+
 @pytest.fixture(scope="session")
 def bundle_folder(tmp_path_factory) -> Path:
     """A whole bundle, phantom:0.0.1. Read it only; copy it to change it."""

@@ -172,6 +172,12 @@ def _blend(options: argparse.Namespace) -> None:
     blend(options.run, options.data, options.out, options.start, options.share)
 
 
+def _scales(options: argparse.Namespace) -> None:
+    from train.scales import scale
+
+    scale(options.run, options.out)
+
+
 def _compare(options: argparse.Namespace) -> None:
     from train.compare import compare
 
@@ -304,6 +310,11 @@ def _parser() -> argparse.ArgumentParser:
     blend.add_argument("--start", type=Path, help="the network (.keras) that they went on from; without it, left out")
     blend.add_argument("--share", type=float, default=0.35, help="share of the start (default: %(default)s)")
     blend.add_argument("--out", type=Path, required=True, help="folder of the new run")
+
+    scales = commands.add_parser("scales", help="have a run's network look at each film larger and smaller")
+    scales.add_argument("--run", type=Path, required=True)
+    scales.add_argument("--out", type=Path, required=True, help="folder of the new run")
+    scales.set_defaults(command=_scales)
 
     compare = add("compare", _compare, "judge the networks of runs on the validation part, to choose one")
     compare.add_argument("runs", nargs="+", type=Path, metavar="RUN")

@@ -19,6 +19,7 @@ from train.manifest import DataError
 from train.measure import Readings, auc_of, balanced_accuracy, with_interval
 from train.pack import PackedLungs, open_lungs, open_pack, squares
 from train.prepare import open_prepared
+from train.recipe import STEPS
 from train.split import Placed
 
 log = logging.getLogger(__name__)
@@ -50,7 +51,7 @@ def compare(runs: list[Path], prepared: Path, results: Path = Path("docs/results
         network = Network(run / NETWORK, recipe.size)
         tried[run.name] = {
             "recipe": recipe.model_dump(mode="json"),
-            **{step: described.get(step) for step in ("blend", "head")},
+            **{step: described.get(step) for step in STEPS},
             "packed": pack.shape[1],
             "epochs": len((run / HISTORY).read_text().splitlines()) - 1,
             **_figures(network, recipe.size, films, pack, np.array([rows[p.film.file] for p in films]), lungs),

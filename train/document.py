@@ -6,7 +6,7 @@ from pathlib import Path
 
 from lungcare.bundle import Bundle, Card
 from train.measure import as_interval
-from train.recipe import Recipe
+from train.recipe import STEPS, Recipe
 from train.thesis import thesis
 
 EXPERIMENTS = """# Experiments
@@ -108,8 +108,8 @@ def tried(results: Path) -> str:
 
 
 def _made_of(told: dict) -> str:
-    """What is said of weights that `python -m train blend` averaged, and of a last layer that `head` made anew."""
-    blend, head = told.get("blend"), told.get("head")
+    """What is said of weights that `blend` averaged, of `scales`, and of a last layer that `head` made anew."""
+    blend, scales, head = (told.get(step) for step in STEPS)
     said = ""
     if blend and len(blend.get("seeds", [])) > 1:
         said += f"; mean of {len(blend['seeds'])} seeds"
@@ -117,6 +117,8 @@ def _made_of(told: dict) -> str:
             said += f", after {', '.join(map(str, epochs))} epochs"
     if blend and blend["share"]:
         said += f"; {100 * blend['share']:.0f} % of the weights from {blend['with']}"
+    if scales:
+        said += f"; each film seen {' and '.join(f'{scale:g}' for scale in scales)} times as large"
     if head:
         said += f"; last layer made anew{_mixed(head)}, shrinkage {head['shrink']:g}"
     return said

@@ -13,7 +13,7 @@ from train.manifest import DataError
 from train.measure import by_source, inside
 from train.pack import open_pack
 from train.prepare import open_prepared
-from train.recipe import Recipe
+from train.recipe import STEPS, Recipe
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 
@@ -50,7 +50,7 @@ def score(run: Path, prepared: Path, docs: Path = DOCS) -> dict:
     result = {
         "left_out": list(recipe.leave_out),
         "recipe": recipe.model_dump(mode="json"),
-        **{step: described.get(step) for step in ("commit", "blend", "head")},
+        **{step: described.get(step) for step in ("commit", *STEPS)},
         "epochs": len((run / HISTORY).read_text().splitlines()) - 1,
         "packed": open_pack(prepared)[0].shape[1],
         "training_films": len(kept),

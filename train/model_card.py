@@ -13,6 +13,7 @@ from train.card_pictures import CHANGES, PARTS, draw
 from train.certainty import ACCURACY
 from train.measure import as_interval
 from train.operate import SENSITIVITY
+from train.recipe import STEPS
 
 PAGE = "MODEL_CARD.md"
 TEMPLATE = Path(__file__).with_suffix(".md")
@@ -430,7 +431,7 @@ def _outside(card: Card) -> str:
 
 def _reproduction(card: Card) -> str:
     """The commands that made the model, and what they start from."""
-    blend, head, start = (card.training.get(step) for step in ("blend", "head", "start_from"))
+    blend, scales, head, start = (card.training.get(step) for step in (*STEPS, "start_from"))
     run = "RUN"
     commands = ["prepare --data FILMS", "segment", "gate"]
     seeds = (blend or {}).get("seeds", [])
@@ -443,6 +444,9 @@ def _reproduction(card: Card) -> str:
         started = f"--start START --share {blend['share']:g} " if blend["with"] else ""
         commands.append(f"blend --run {run} {started}--out BLENDED")
         run = "BLENDED"
+    if scales:
+        commands.append(f"scales --run {run} --out SCALED")
+        run = "SCALED"
     if head:
         commands.append(f"head --run {run} --out HEADED")
         run = "HEADED"

@@ -36,7 +36,7 @@ from train.model_card import read_audits, write_model_card
 from train.operate import measure_points
 from train.other import other_figures
 from train.prepare import open_prepared
-from train.recipe import Recipe
+from train.recipe import STEPS, Recipe
 
 log = logging.getLogger(__name__)
 
@@ -124,7 +124,7 @@ def _card(run: Path, recipe: Recipe, results: dict, audits: list[dict], name: st
     return Card(
         name=name,
         version=version,
-        description=DESCRIPTIONS[recipe.network].format(blocks=recipe.blocks),
+        description=DESCRIPTIONS[recipe.network].format(blocks=recipe.blocks) + _seen_at(described.get("scales")),
         conditions=CODES,
         input=Input(size=recipe.size, preprocessing=PREPROCESSING),
         calibration=Calibration(**results["calibration"]),
@@ -140,8 +140,7 @@ def _card(run: Path, recipe: Recipe, results: dict, audits: list[dict], name: st
             "commit": described["commit"],
             "backend": described["backend"],
             "started": described["started"],
-            "blend": described.get("blend"),
-            "head": described.get("head"),
+            **{step: described.get(step) for step in STEPS},
             "compacted": results["compacted"],
         },
         data={"split": described["split"], "training_films": described["films"]},
@@ -150,6 +149,10 @@ def _card(run: Path, recipe: Recipe, results: dict, audits: list[dict], name: st
         | {"audit": audited},
         files={NETWORK: network},
     )
+
+
+def _seen_at(scales: list[float] | None) -> str:
+    return f" It sees each film {' and '.join(f'{scale:g}' for scale in scales)} times as large." if scales else ""
 
 
 def _found(file: str, run: Path | None, *bundles: Path) -> Path | None:

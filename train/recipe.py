@@ -10,6 +10,8 @@ from train.augment import TRANSFORMS, Geometry
 from train.manifest import DataError
 
 FOLDER = Path(__file__).parent / "recipes"
+# What may be done to a network after its training; run.json says what was.
+STEPS = ("blend", "scales", "head")
 
 
 class Recipe(BaseModel):

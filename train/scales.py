@@ -1,0 +1,56 @@
+"""`python -m train scales`: a network that looks at each film larger and smaller, and means what it sees."""
+
+import json
+import shutil
+from pathlib import Path
+
+import keras
+from keras import layers
+
+from train.evaluate import opened
+from train.fit import HISTORY, NETWORK, RUN
+from train.manifest import DataError
+
+SCALES = (1.12, 0.9)
+
+
+def scale(run: Path, out: Path, scales: tuple[float, ...] = SCALES) -> None:
+    """Make the run `out`: the network of `run` looking at each film at several scales. out/run.json names them.
+
+    Raises DataError when that network is no reader.
+    """
+    if opened(run)[0].network != "reader":
+        raise DataError(f"{run} is no run of a reader. Others do not see films at several scales.")
+    network = at_scales(keras.models.load_model(run / NETWORK, compile=False), scales)
+    out.mkdir(parents=True, exist_ok=True)
+    network.save(out / NETWORK)
+    described = json.loads((run / RUN).read_text()) | {"scales": scales}
+    (out / RUN).write_text(json.dumps(described, indent=1))
+    shutil.copy(run / HISTORY, out / HISTORY)
+
+
+def at_scales(network: keras.Model, scales: tuple[float, ...]) -> keras.Model:
+    """A reader of the same weights whose maps are the mean of those of a film at each of the scales.
+
+    One look hangs on where the lines of a film happen to fall between the pixels; several looks hang on it less
+    (multi-scale testing: Simonyan & Zisserman, ICLR 2015). Above 1 the rim of a film is cut off, below 1 it gets a
+    black one, so that a place of the maps shows nearly the same of a film at each scale.
+    """
+    features = network.get_layer("features")
+    body = keras.Model(network.inputs, features.input, name="body")
+    film = keras.Input(network.input_shape[1:], name="film")
+    maps = layers.Average(name="maps")([body(_scaled(film, own)) for own in scales])
+    return keras.Model(film, network.layers[-1](features(maps)), name=network.name)
+
+
+def _scaled(film: keras.KerasTensor, scale: float) -> keras.KerasTensor:
+    size = film.shape[1]
+    rim = round((1 - min(scale, 1 / scale)) * size / 2)
+    if scale > 1:
+        return _resized(layers.Cropping2D(rim)(film), size)
+    return layers.ZeroPadding2D(rim)(_resized(film, size - 2 * rim))
+
+
+def _resized(film: keras.KerasTensor, size: int) -> keras.KerasTensor:
+    # Not by the layer of that name: a network with one in it takes every call for one of its training.
+    return keras.ops.image.resize(film, (size, size), data_format="channels_last")

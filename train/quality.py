@@ -1,7 +1,5 @@
 """`python -m train quality`: how many real films the rules of quality would refuse, by source and part."""
 
-import csv
-import gzip
 from collections import Counter, defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -11,7 +9,7 @@ from lungcare import gate
 from lungcare.film import decode, scaled
 from lungcare.reading import FilmError
 from train.manifest import Film, read_films
-from train.split import RECORDED
+from train.split import RECORDED, read
 
 # In which films reach the gate: that of the reader's network.
 SIDE = 224
@@ -40,9 +38,9 @@ def measure(data: Path, split: Path = RECORDED) -> list[Row]:
     """Put every film of `data` that the split knows through the rules.
 
     Returns one row for each part and source, and for each part one row of all, whose source is "all".
+    Raises DataError when a film of the split is missing.
     """
-    parts = _parts(split)
-    films = [(film, PARTS[parts[film.file]]) for film in read_films(data) if parts.get(film.file) in PARTS]
+    films = [(p.film, PARTS[p.part]) for p in read(split, read_films(data)).films if p.part in PARTS]
     tallies: dict[tuple[str, str], Counter] = defaultdict(Counter)
     with ThreadPoolExecutor(2) as pool:
         for (film, part), code in zip(films, pool.map(lambda placed: _fault(data, placed[0]), films), strict=True):
@@ -69,11 +67,6 @@ def as_text(rows: list[Row]) -> str:
     names = ", ".join(f"{row.source} ({row.part})" for row in over) or "none"
     lines.append(f"above {MOST_OF_ALL:.1%} of a part or {MOST_OF_A_SOURCE:.0%} of a source: {names}")
     return "\n".join(lines)
-
-
-def _parts(split: Path) -> dict[str, str]:
-    with gzip.open(split, "rt", newline="", encoding="utf-8") as lines:
-        return {row["file"]: row["part"] for row in csv.DictReader(lines)}
 
 
 def _fault(data: Path, film: Film) -> str | None:

@@ -18,7 +18,10 @@ FILMS = [
 @pytest.fixture
 def data(tmp_path):
     """A folder with a manifest, films of two sources and their split."""
-    rows = [{"file": name, "label": "normal", "source": source, "part": part} for name, source, part, _ in FILMS]
+    rows = [
+        {"file": name, "label": "normal", "source": source, "group": name, "part": part}
+        for name, source, part, _ in FILMS
+    ]
     with (
         open(tmp_path / "manifest.csv", "w", newline="") as manifest,
         gzip.open(tmp_path / "split.csv.gz", "wt", newline="") as split,

@@ -110,12 +110,14 @@ def test_the_commands_that_made_it_are_all_said(measured):
     training = {
         "start_from": "runs/start.keras",
         "blend": {"with": "runs/other.keras", "share": 0.15},
+        "scales": [1.25, 0.8],
         "head": {"films": 3},
     }
     page = model_card(measured.model_copy(update={"training": training}), [])
     for line in (
         "python -m train blend --run RUN --start START --share 0.15 --out BLENDED",
-        "python -m train head --run BLENDED --out HEADED",
+        "python -m train scales --run BLENDED --out SCALED",
+        "python -m train head --run SCALED --out HEADED",
         "python -m train evaluate --run HEADED",
         "python -m train publish --run HEADED --name phantom",
         "How `start_from`, `runs/start.keras`, was made: README",

@@ -124,7 +124,7 @@ def _card(run: Path, recipe: Recipe, results: dict, audits: list[dict], name: st
     return Card(
         name=name,
         version=version,
-        description=DESCRIPTIONS[recipe.network].format(blocks=recipe.blocks) + _seen_at(described.get("scales")),
+        description=_description(recipe, described.get("scales")),
         conditions=CODES,
         input=Input(size=recipe.size, preprocessing=PREPROCESSING),
         calibration=Calibration(**results["calibration"]),
@@ -151,8 +151,9 @@ def _card(run: Path, recipe: Recipe, results: dict, audits: list[dict], name: st
     )
 
 
-def _seen_at(scales: list[float] | None) -> str:
-    return f" It sees each film {' and '.join(f'{scale:g}' for scale in scales)} times as large." if scales else ""
+def _description(recipe: Recipe, scales: list[float] | None) -> str:
+    said = DESCRIPTIONS[recipe.network].format(blocks=recipe.blocks)
+    return f"{said} It sees each film at {len(scales)} scales and means what it sees." if scales else said
 
 
 def _found(file: str, run: Path | None, *bundles: Path) -> Path | None:

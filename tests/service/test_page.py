@@ -238,11 +238,18 @@ def test_the_page_has_no_function_but_its_own(server):
     assert [dependency["api_name"] for dependency in config["dependencies"]] == ["classify"]
 
 
+CUT_OFF = (
+    b'--b\r\nContent-Disposition: form-data; name="fn_name"\r\n\r\nread\r\n'
+    b'--b\r\nContent-Disposition: form-data; name="film"; filename="film"\r\n\r\nhalf a fi'
+)
+
+
 @pytest.mark.parametrize(
     ("body", "status"),
     [
         ({"json": {"fn_name": "read", "data": {"path": "/etc/passwd"}}}, 400),
         ({"data": b"x", "headers": {"content-type": "multipart/form-data"}}, 400),
+        ({"data": CUT_OFF, "headers": {"content-type": "multipart/form-data; boundary=b"}}, 400),
         ({"files": {"fn_name": (None, "__init__")}}, 400),
         ({"files": {"other": (None, "x")}}, 400),
         ({"files": {"fn_name": (None, "picture")}}, 422),

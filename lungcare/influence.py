@@ -1,7 +1,7 @@
 """Where the network looked: a class map, and the picture of it to lay over the film. Influence, not location.
 
 For a network that ends in average pooling and one dense layer, the logit of a condition is a sum over places (class
-activation mapping, Zhou et al., CVPR 2016), so that the map costs no second pass. Where a network means what it sees
+activation mapping, Zhou et al., CVPR 2016), so that the map costs no second pass. Where a network averages what it sees
 of a film at several scales, the map is the mean of theirs, and blurred towards the rim by a third of a place.
 """
 

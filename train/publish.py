@@ -153,7 +153,7 @@ def _card(run: Path, recipe: Recipe, results: dict, audits: list[dict], name: st
 
 def _description(recipe: Recipe, scales: list[float] | None) -> str:
     said = DESCRIPTIONS[recipe.network].format(blocks=recipe.blocks)
-    return f"{said} It sees each film at {len(scales)} scales and means what it sees." if scales else said
+    return f"{said} It sees each film at {len(scales)} scales and averages what it sees." if scales else said
 
 
 def _found(file: str, run: Path | None, *bundles: Path) -> Path | None:

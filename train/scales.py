@@ -1,4 +1,4 @@
-"""`python -m train scales`: a network that looks at each film larger and smaller, and means what it sees."""
+"""`python -m train scales`: a network that looks at each film larger and smaller, and averages what it sees."""
 
 import json
 import shutil

@@ -1,7 +1,5 @@
 """`python -m train blend`: weights averaged, of several runs and of what they went on from."""
 
-import json
-import shutil
 from pathlib import Path
 
 import keras
@@ -9,7 +7,7 @@ import numpy as np
 
 from train.evaluate import opened
 from train.feed import Feed, open_feed
-from train.fit import HISTORY, NETWORK, RUN
+from train.fit import HISTORY, NETWORK, save_made
 from train.manifest import DataError
 from train.recipe import Recipe
 
@@ -45,17 +43,13 @@ def blend(runs: list[Path], prepared: Path, out: Path, start: Path | None = None
         feed = open_feed(recipes[0], prepared)
         feed.start_epoch(recipes[0].epochs - 1)  # at the size that is published
         renew_averages(network, feed)
-    out.mkdir(parents=True, exist_ok=True)
-    network.save(out / NETWORK)
     blended = {
         "seeds": [recipe.seed for recipe in recipes],
         "epochs": [len((run / HISTORY).read_text().splitlines()) - 1 for run in runs],
         "with": start and str(start),
         "share": share if start else 0.0,
     }
-    described = json.loads((runs[0] / RUN).read_text()) | {"blend": blended}
-    (out / RUN).write_text(json.dumps(described, indent=1))
-    shutil.copy(runs[0] / HISTORY, out / HISTORY)
+    save_made(network, runs[0], out, blend=blended)
 
 
 def renew_averages(network: keras.Model, feed: Feed, batches: int = BATCHES) -> None:

@@ -3,6 +3,7 @@
 import csv
 import json
 import logging
+import shutil
 import subprocess
 import time
 from collections import Counter
@@ -105,6 +106,15 @@ def validation_batch(split: Split, prepared: Path, recipe: Recipe, size: int) ->
     labels = np.eye(len(CODES), dtype=np.float32)[[CODES.index(p.film.label) for p in films]]
     pack, rows = open_pack(prepared)
     return squares(pack[[rows[p.film.file] for p in films]], size), labels
+
+
+def save_made(network: keras.Model, run: Path, out: Path, **made: object) -> None:
+    """Keep what a step of `train.recipe.STEPS` made of the network of `run` as the run `out`; `made`: what it did."""
+    out.mkdir(parents=True, exist_ok=True)
+    network.save(out / NETWORK)
+    (out / RUN).write_text(json.dumps(json.loads((run / RUN).read_text()) | made, indent=1))
+    if out != run:
+        shutil.copy(run / HISTORY, out / HISTORY)
 
 
 def plot_curves(history: list[dict], path: Path) -> None:

@@ -1,7 +1,5 @@
 """`python -m train head`: the last layer of a run's network made anew, so that every source of a class counts alike."""
 
-import json
-import shutil
 from pathlib import Path
 
 import keras
@@ -11,7 +9,7 @@ from lungcare.conditions import CODES
 from lungcare.network import Network
 from train.evaluate import opened
 from train.feed import open_feed, training_films
-from train.fit import HISTORY, NETWORK, RUN
+from train.fit import NETWORK, save_made
 from train.look import look
 from train.manifest import DataError
 from train.prepare import open_prepared
@@ -54,12 +52,7 @@ def refit(run: Path, prepared: Path, out: Path, shrink: float = SHRINK, share: f
             share * scale * bias + (1 - share) * own_bias,
         ]
     )
-    out.mkdir(parents=True, exist_ok=True)
-    network.save(out / NETWORK)
-    described = json.loads((run / RUN).read_text()) | {"head": {"shrink": shrink, "share": share, "films": len(films)}}
-    (out / RUN).write_text(json.dumps(described, indent=1))
-    if out != run:
-        shutil.copy(run / HISTORY, out / HISTORY)
+    save_made(network, run, out, head={"shrink": shrink, "share": share, "films": len(films)})
 
 
 def discriminant(

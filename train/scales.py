@@ -1,14 +1,12 @@
 """`python -m train scales`: a network that looks at each film larger and smaller, and averages what it sees."""
 
-import json
-import shutil
 from pathlib import Path
 
 import keras
 from keras import layers
 
 from train.evaluate import opened
-from train.fit import HISTORY, NETWORK, RUN
+from train.fit import NETWORK, save_made
 from train.manifest import DataError
 
 SCALES = (1.12, 0.9)
@@ -22,11 +20,7 @@ def scale(run: Path, out: Path, scales: tuple[float, ...] = SCALES) -> None:
     if opened(run)[0].network != "reader":
         raise DataError(f"{run} is no run of a reader. Others do not see films at several scales.")
     network = at_scales(keras.models.load_model(run / NETWORK, compile=False), scales)
-    out.mkdir(parents=True, exist_ok=True)
-    network.save(out / NETWORK)
-    described = json.loads((run / RUN).read_text()) | {"scales": scales}
-    (out / RUN).write_text(json.dumps(described, indent=1))
-    shutil.copy(run / HISTORY, out / HISTORY)
+    save_made(network, run, out, scales=scales)
 
 
 def at_scales(network: keras.Model, scales: tuple[float, ...]) -> keras.Model:

@@ -206,17 +206,19 @@ class Page:
 
     def _judged(self, data: bytes, is_counted: bool = True) -> tuple[Reading | dict[str, Refusal], bytes | None]:
         """The reading of a film, or its refusal in every language, and the picture of where the network looked."""
-        map_picture = None
+        refusals, map_picture = {}, None
 
         def read() -> Reading | Refusal:
-            nonlocal map_picture
-            answer, map_picture = self.reader.read_with_map(data, LANGUAGES[0])
+            nonlocal refusals, map_picture
+            try:
+                answer, map_picture = self.reader.look(data)
+            except FilmError as error:
+                refusals = {code: self.reader.refuse(error, code) for code in LANGUAGES}
+                return refusals[LANGUAGES[0]]
             return answer
 
-        first = monitor.counted("page", read) if is_counted else read()
-        if isinstance(first, Reading):
-            return first, map_picture
-        return {LANGUAGES[0]: first} | {code: self.reader.read(data, code) for code in LANGUAGES[1:]}, None
+        answer = monitor.counted("page", read) if is_counted else read()
+        return refusals or answer, map_picture
 
     def _safely(self, answer: Callable[[], dict], failed: Callable[[dict[str, Failure]], dict]) -> dict[str, Any]:
         """The answer; or, where something of ours went wrong, what `failed` makes of that, and the cause in the log."""

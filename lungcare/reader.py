@@ -70,15 +70,19 @@ class Reader:
             return self.refuse(error, language)
 
     def read_with_map(self, data: bytes, language: str = "en") -> tuple[Reading | Refusal, bytes | None]:
-        """`read`, and where the network looked: a PNG to lay over the film, see `lungcare.influence.picture`.
-
-        The reading says how much of that lies in the lungs, where the bundle has a network that finds them.
-        The picture is None for a refusal, and for a network that has no such map. Costs no second pass.
-        """
+        """`read`, and where the network looked: the picture is that of `look`, and None for a refusal."""
         try:
-            radiograph = self._radiograph(data)
+            return self.look(data)
         except FilmError as error:
             return self.refuse(error, language), None
+
+    def look(self, data: bytes) -> tuple[Reading, bytes | None]:
+        """The reading of a film, and where the network looked: a PNG to lay over it, see `lungcare.influence.picture`.
+
+        The reading says how much of that lies in the lungs, where the bundle has a network that finds them.
+        The picture is None for a network that has no such map. Costs no second pass. Raises FilmError.
+        """
+        radiograph = self._radiograph(data)
         film = network_input(radiograph, self._size)
         seen = self.network.look(film[np.newaxis])
         answer = self._readings(seen.probabilities, [radiograph.corrections])[0]

@@ -14,6 +14,7 @@ from PIL import Image
 
 import gradio_app
 from lungcare import batch, film, screens
+from lungcare import reader as reader_module
 from lungcare.examples import Example, examples
 from lungcare.settings import Settings
 from tests import phantom
@@ -28,10 +29,10 @@ class BrokenReader:
     def __init__(self, bundle):
         self.bundle = bundle
 
-    def read(self, data, language):
+    def read(self, data, language="en"):
         raise RuntimeError("secret")
 
-    read_with_map = read
+    look = read
 
 
 @pytest.fixture(scope="module")
@@ -57,6 +58,14 @@ def test_a_refusal_is_said_in_both_languages(page):
     assert "The file is empty." in answer["html"]
     assert "Berkas ini kosong." in answer["html"]
     assert answer["reading"] is None
+
+
+def test_a_refused_film_is_decoded_once(page, monkeypatch):
+    decoded = []
+    decode = reader_module.decode
+    monkeypatch.setattr(reader_module, "decode", lambda *given: decoded.append(given) or decode(*given))
+    assert page.read(sent(b"no film"))["reading"] is None
+    assert len(decoded) == 1
 
 
 def test_a_row_is_that_of_the_batch(page, reader):

@@ -83,7 +83,7 @@ def _print_left_out(result: dict) -> None:
 def _recipe(options: argparse.Namespace) -> "Recipe":
     from train.recipe import read_recipe
 
-    named = ("batch", "epochs", "steps", "blocks", "copies", "seed", "rate", "start_from")
+    named = ("batch", "epochs", "steps", "blocks", "copies", "seed", "rate", "start_from", "start_line")
     changes = {name: value for name in named if (value := getattr(options, name)) is not None}
     if options.size:
         changes["sizes"] = [[0, options.size]]
@@ -205,6 +205,7 @@ def _add_recipe(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--copies", type=int, help="fixed augmented copies of each film (the thesis: 6)")
     parser.add_argument("--rate", type=float, help="learning rate")
     parser.add_argument("--start-from", help="network (.keras) to go on from")
+    parser.add_argument("--start-line", type=int, help="which of the networks side by side in it, from 0")
     parser.add_argument("--seed", type=int)
 
 
@@ -312,7 +313,13 @@ def _parser() -> argparse.ArgumentParser:
     blend.add_argument("--out", type=Path, required=True, help="folder of the new run")
 
     scales = commands.add_parser("scales", help="have a run's network look at each film larger and smaller")
-    scales.add_argument("--run", type=Path, required=True)
+    scales.add_argument(
+        "--run",
+        type=Path,
+        required=True,
+        nargs="+",
+        help="one; or two, the first to look at it larger, the other smaller",
+    )
     scales.add_argument("--out", type=Path, required=True, help="folder of the new run")
     scales.set_defaults(command=_scales)
 

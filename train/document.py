@@ -108,8 +108,8 @@ def tried(results: Path) -> str:
 
 
 def _made_of(told: dict) -> str:
-    """What is said of weights that `blend` averaged, of `scales`, and of a last layer that `head` made anew."""
-    blend, scales, head = (told.get(step) for step in STEPS)
+    """What is said of weights that `blend` averaged, of `scales`, of what lies beside, and of what `head` made anew."""
+    blend, scales, beside, head = (told.get(step) for step in STEPS)
     said = ""
     if blend and len(blend.get("seeds", [])) > 1:
         said += f"; mean of {len(blend['seeds'])} seeds"
@@ -119,6 +119,8 @@ def _made_of(told: dict) -> str:
         said += f"; {100 * blend['share']:.0f} % of the weights from {blend['with']}"
     if scales:
         said += f"; each film seen {' and '.join(f'{scale:g}' for scale in scales)} times as large"
+    for other in beside or []:
+        said += f", the second by another network ({changed(other['recipe'], told['recipe'])}{_made_of(other)})"
     if head:
         said += f"; last layer made anew{_mixed(head)}, shrinkage {head['shrink']:g}"
     return said

@@ -13,7 +13,6 @@ from train.card_pictures import CHANGES, PARTS, draw
 from train.certainty import ACCURACY
 from train.measure import as_interval
 from train.operate import SENSITIVITY
-from train.recipe import STEPS
 
 PAGE = "MODEL_CARD.md"
 TEMPLATE = Path(__file__).with_suffix(".md")
@@ -431,36 +430,47 @@ def _outside(card: Card) -> str:
 
 def _reproduction(card: Card) -> str:
     """The commands that made the model, and what they start from."""
-    blend, scales, head, start = (card.training.get(step) for step in (*STEPS, "start_from"))
-    run = "RUN"
-    commands = ["prepare --data FILMS", "segment", "gate"]
-    seeds = (blend or {}).get("seeds", [])
-    if len(seeds) > 1:
-        commands += [f"fit --network RECIPE.toml --seed {seed} --run RUN{seed}" for seed in seeds]
-        run = " ".join(f"RUN{seed}" for seed in seeds)
-    else:
-        commands.append(f"fit --network RECIPE.toml --run {run}")
-    if blend:
-        started = f"--start START --share {blend['share']:g} " if blend["with"] else ""
-        commands.append(f"blend --run {run} {started}--out BLENDED")
-        run = "BLENDED"
-    if scales:
-        commands.append(f"scales --run {run} --out SCALED")
-        run = "SCALED"
-    if head:
-        commands.append(f"head --run {run} --out HEADED")
-        run = "HEADED"
+    training = card.training
+    beside = training.get("beside") or []
+    made = [_line(training, ""), *(_line(other, str(number)) for number, other in enumerate(beside, 2))]
+    commands = ["prepare --data FILMS", "segment", "gate", *(command for own, _ in made for command in own)]
+    run = " ".join(run for _, run in made)
+    for step, out in (("scales", "SCALED"), ("head", "HEADED")):
+        if training.get(step):
+            commands.append(f"{step} --run {run} --out {out}")
+            run = out
     commands += [f"evaluate --run {run}", f"audit --run {run} --name {card.name}"]
     commands.append(f"publish --run {run} --name {card.name}")
     lines = ["```sh", *(f"python -m train {command}" for command in commands), "```", ""]
     lines.append(f"RECIPE.toml holds the fields of `training` in `models/{card.name}/{CARD}`.")
-    if start:
+    if beside:
+        lines.append("RECIPE2.toml holds those of `recipe` in its `beside`: the network that sees each film smaller.")
+    if start := training.get("start_from"):
         lines.append(
             f"How `start_from`, `{start}`, was made: README, *Train it on your own films*; "
             f"`git log models/{card.name}` has the networks of earlier versions."
         )
-    if len(set(epochs := (blend or {}).get("epochs", []))) > 1:
+    blend = training.get("blend") or {}
+    if len(set(epochs := blend.get("epochs", []))) > 1:
         lines.append(f"The runs were blended as they were after {', '.join(map(str, epochs))} epochs.")
-    if blend and blend["with"]:
+    if blend.get("with"):
         lines.append(f"START is `{blend['with']}`.")
     return "\n".join(lines)
+
+
+def _line(made: dict, number: str) -> tuple[list[str], str]:
+    """The commands that made a network as `made` tells, and the name of the run in which it lies then."""
+    blend = made.get("blend") or {}
+    seeds = blend.get("seeds", [])
+    fit = f"fit --network RECIPE{number}.toml"
+    if len(seeds) > 1:
+        runs = [f"RUN{number}-{seed}" for seed in seeds]
+        commands = [f"{fit} --seed {seed} --run {run}" for seed, run in zip(seeds, runs, strict=True)]
+    else:
+        runs = [f"RUN{number}"]
+        commands = [f"{fit} --run {runs[0]}"]
+    if not blend:
+        return commands, runs[0]
+    started = f"--start START{number} --share {blend['share']:g} " if blend["with"] else ""
+    out = f"BLENDED{number}"
+    return [*commands, f"blend --run {' '.join(runs)} {started}--out {out}"], out

@@ -124,7 +124,7 @@ def _card(run: Path, recipe: Recipe, results: dict, audits: list[dict], name: st
     return Card(
         name=name,
         version=version,
-        description=_description(recipe, described.get("scales")),
+        description=_description(recipe, described),
         conditions=CODES,
         input=Input(size=recipe.size, preprocessing=PREPROCESSING),
         calibration=Calibration(**results["calibration"]),
@@ -151,9 +151,13 @@ def _card(run: Path, recipe: Recipe, results: dict, audits: list[dict], name: st
     )
 
 
-def _description(recipe: Recipe, scales: list[float] | None) -> str:
+def _description(recipe: Recipe, described: dict) -> str:
     said = DESCRIPTIONS[recipe.network].format(blocks=recipe.blocks)
-    return f"{said} It sees each film at {len(scales)} scales and averages what it sees." if scales else said
+    if "beside" in described:
+        return f"Two networks, one to look at each film larger, one smaller. Each: {said}"
+    if scales := described.get("scales"):
+        return f"{said} It sees each film at {len(scales)} scales and averages what it sees."
+    return said
 
 
 def _found(file: str, run: Path | None, *bundles: Path) -> Path | None:

@@ -130,13 +130,30 @@ def test_a_mean_of_several_runs_is_said_with_all_of_their_seeds(measured):
     training = {"blend": {"seeds": [3, 7], "epochs": [12, 9], "with": None, "share": 0.0}}
     page = model_card(measured.model_copy(update={"training": training}), [])
     for line in (
-        "python -m train fit --network RECIPE.toml --seed 3 --run RUN3",
-        "python -m train fit --network RECIPE.toml --seed 7 --run RUN7",
-        "python -m train blend --run RUN3 RUN7 --out BLENDED",
+        "python -m train fit --network RECIPE.toml --seed 3 --run RUN-3",
+        "python -m train fit --network RECIPE.toml --seed 7 --run RUN-7",
+        "python -m train blend --run RUN-3 RUN-7 --out BLENDED",
         "The runs were blended as they were after 12, 9 epochs.",
     ):
         assert line in page, line
     assert "START" not in page
+
+
+def test_the_commands_that_made_the_network_beside_it_are_said_too(measured):
+    training = {
+        "blend": {"seeds": [3], "epochs": [12], "with": "runs/start.keras", "share": 0.8},
+        "scales": [1.25, 0.8],
+        "beside": [{"recipe": {}, "blend": {"seeds": [5, 6], "epochs": [18, 18], "with": None, "share": 0.0}}],
+    }
+    page = model_card(measured.model_copy(update={"training": training}), [])
+    for line in (
+        "python -m train blend --run RUN --start START --share 0.8 --out BLENDED",
+        "python -m train fit --network RECIPE2.toml --seed 6 --run RUN2-6",
+        "python -m train blend --run RUN2-5 RUN2-6 --out BLENDED2",
+        "python -m train scales --run BLENDED BLENDED2 --out SCALED",
+        "RECIPE2.toml holds those of `recipe` in its `beside`",
+    ):
+        assert line in page, line
 
 
 def test_what_was_not_measured_is_said_to_be_so(reader):

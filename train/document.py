@@ -133,12 +133,19 @@ def _mixed(head: dict) -> str:
 
 
 def _trained_on(told: dict) -> str:
-    recipe, blend = told["recipe"], told.get("blend") or {}
+    recipe = told["recipe"]
     sizes = ", then ".join(str(size) for _, size in recipe["sizes"])
-    epochs = sum(blend.get("epochs") or [told["epochs"]] * len(blend.get("seeds", [0])))
-    views = f"{epochs * recipe['steps'] * recipe['batch']:,} views, " if recipe["steps"] else ""
+    networks = [(told, told["epochs"]), *((other, other["recipe"]["epochs"]) for other in told.get("beside") or [])]
+    views = [_views(network, epochs) for network, epochs in networks]
+    shown = f"{' and '.join(f'{own:,}' for own in views)} views, " if all(views) else ""
     packed = f", films packed at {told['packed']} px" if "packed" in told else ""
-    return f"{views}{sizes} px{packed}"
+    return f"{shown}{sizes} px{packed}"
+
+
+def _views(made: dict, epochs: int) -> int:
+    """How many films the network was shown; those of each run of a blend, else of one of so many epochs."""
+    recipe, blend = made["recipe"], made.get("blend") or {}
+    return sum(blend.get("epochs") or [epochs] * len(blend.get("seeds", [0]))) * recipe["steps"] * recipe["batch"]
 
 
 def left_out(results: Path) -> str:

@@ -175,7 +175,7 @@ def _blend(options: argparse.Namespace) -> None:
 def _scales(options: argparse.Namespace) -> None:
     from train.scales import scale
 
-    scale(options.run, options.out)
+    scale(options.run, options.out, options.beside)
 
 
 def _compare(options: argparse.Namespace) -> None:
@@ -313,12 +313,9 @@ def _parser() -> argparse.ArgumentParser:
     blend.add_argument("--out", type=Path, required=True, help="folder of the new run")
 
     scales = commands.add_parser("scales", help="have a run's network look at each film larger and smaller")
+    scales.add_argument("--run", type=Path, required=True)
     scales.add_argument(
-        "--run",
-        type=Path,
-        required=True,
-        nargs="+",
-        help="one; or two, the first to look at it larger, the other smaller",
+        "--beside", type=Path, help="a run, or the folder of a published model, whose network sees each film smaller"
     )
     scales.add_argument("--out", type=Path, required=True, help="folder of the new run")
     scales.set_defaults(command=_scales)

@@ -119,8 +119,9 @@ def _made_of(told: dict) -> str:
         said += f"; {100 * blend['share']:.0f} % of the weights from {blend['with']}"
     if scales:
         said += f"; each film seen {' and '.join(f'{scale:g}' for scale in scales)} times as large"
-    for other in beside or []:
-        said += f", the second by another network ({changed(other['recipe'], told['recipe'])}{_made_of(other)})"
+    if beside:
+        by = beside.get("model") or f"another network ({changed(beside['recipe'], told['recipe'])}{_made_of(beside)})"
+        said += f", the second by {by}"
     if head:
         said += f"; last layer made anew{_mixed(head)}, shrinkage {head['shrink']:g}"
     return said
@@ -133,13 +134,14 @@ def _mixed(head: dict) -> str:
 
 
 def _trained_on(told: dict) -> str:
-    recipe = told["recipe"]
+    recipe, beside = told["recipe"], told.get("beside") or {}
     sizes = ", then ".join(str(size) for _, size in recipe["sizes"])
-    networks = [(told, told["epochs"]), *((other, other["recipe"]["epochs"]) for other in told.get("beside") or [])]
-    views = [_views(network, epochs) for network, epochs in networks]
-    shown = f"{' and '.join(f'{own:,}' for own in views)} views, " if all(views) else ""
+    shown = [_views(told, told["epochs"])]
+    if "recipe" in beside:
+        shown.append(_views(beside, beside["recipe"]["epochs"]))
+    views = f"{' and '.join(f'{own:,}' for own in shown)} views, " if all(shown) else ""
     packed = f", films packed at {told['packed']} px" if "packed" in told else ""
-    return f"{shown}{sizes} px{packed}"
+    return f"{views}{sizes} px{packed}"
 
 
 def _views(made: dict, epochs: int) -> int:

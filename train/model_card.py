@@ -431,20 +431,26 @@ def _outside(card: Card) -> str:
 def _reproduction(card: Card) -> str:
     """The commands that made the model, and what they start from."""
     training = card.training
-    beside = training.get("beside") or []
-    made = [_line(training, ""), *(_line(other, str(number)) for number, other in enumerate(beside, 2))]
-    commands = ["prepare --data FILMS", "segment", "gate", *(command for own, _ in made for command in own)]
-    run = " ".join(run for _, run in made)
-    for step, out in (("scales", "SCALED"), ("head", "HEADED")):
-        if training.get(step):
-            commands.append(f"{step} --run {run} --out {out}")
-            run = out
-    commands += [f"evaluate --run {run}", f"audit --run {run} --name {card.name}"]
-    commands.append(f"publish --run {run} --name {card.name}")
+    beside = training.get("beside") or {}
+    commands, run = _line(training, "")
+    other = "OLDER"
+    if "recipe" in beside:
+        others, other = _line(beside, "2")
+        commands += others
+    if training.get("scales"):
+        commands.append(f"scales --run {run} {f'--beside {other} ' if beside else ''}--out SCALED")
+        run = "SCALED"
+    if training.get("head"):
+        commands.append(f"head --run {run} --out HEADED")
+        run = "HEADED"
+    commands = ["prepare --data FILMS", "segment", "gate", *commands, f"evaluate --run {run}"]
+    commands += [f"{step} --run {run} --name {card.name}" for step in ("audit", "publish")]
     lines = ["```sh", *(f"python -m train {command}" for command in commands), "```", ""]
     lines.append(f"RECIPE.toml holds the fields of `training` in `models/{card.name}/{CARD}`.")
-    if beside:
+    if "recipe" in beside:
         lines.append("RECIPE2.toml holds those of `recipe` in its `beside`: the network that sees each film smaller.")
+    if "model" in beside:
+        lines.append(f"Beside it, to see each film smaller, is the network of `{beside['model']}` as it was published.")
     if start := training.get("start_from"):
         lines.append(
             f"How `start_from`, `{start}`, was made: README, *Train it on your own films*; "

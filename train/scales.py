@@ -7,6 +7,8 @@ import keras
 import numpy as np
 from keras import layers
 
+from lungcare.bundle import CARD, record_of
+from lungcare.bundle import NETWORK as PUBLISHED
 from train.evaluate import opened
 from train.fit import NETWORK, RUN, save_made
 from train.manifest import DataError
@@ -14,24 +16,25 @@ from train.manifest import DataError
 SCALES = (1.12, 0.9)
 
 
-def scale(runs: list[Path], out: Path, scales: tuple[float, ...] = SCALES) -> None:
-    """Make the run `out`: the network of one run looking at each film at several scales, or of each run at its own.
+def scale(run: Path, out: Path, beside: Path | None = None, scales: tuple[float, ...] = SCALES) -> None:
+    """Make the run `out`: the network of `run` looking at each film at several scales.
 
-    out/run.json is that of the first run, names the scales and, where there are several runs, how the others were made.
-    Raises DataError when a network is no reader, when there is not a scale for each run, or when the runs were trained
-    on other films or for another size than the first.
+    beside: a run, or the folder of a published bundle, whose network sees the last of two scales instead.
+    out/run.json is that of `run`, names the scales and says what is beside.
+    Raises DataError when a network is no reader, or when the two were trained on other films or for another size.
     """
-    recipes, splits = zip(*(opened(run) for run in runs), strict=True)
-    for run, recipe, split in zip(runs, recipes, splits, strict=True):
-        if recipe.network != "reader":
-            raise DataError(f"{run} is no run of a reader. Others do not see films at several scales.")
-        if (split, recipe.leave_out, recipe.size) != (splits[0], recipes[0].leave_out, recipes[0].size):
-            raise DataError(f"{run} was trained on other films or for another size than {runs[0]}.")
-    if len(runs) not in (1, len(scales)):
-        raise DataError(f"There are {len(scales)} scales: give one run, or {len(scales)}, not {len(runs)}.")
-    networks = [keras.models.load_model(run / NETWORK, compile=False) for run in runs]
-    beside = [_made(run) for run in runs[1:]]
-    save_made(at_scales(networks, scales), runs[0], out, scales=scales, **({"beside": beside} if beside else {}))
+    recipe, split = opened(run)
+    if recipe.network != "reader":
+        raise DataError(f"{run} is no run of a reader. Others do not see films at several scales.")
+    made: dict[str, object] = {"scales": scales}
+    networks = [run / NETWORK]
+    if beside:
+        trained_on, network, made["beside"] = _published(beside) if (beside / CARD).is_file() else _trained(beside)
+        if trained_on != ("reader", split, list(recipe.leave_out), recipe.size):
+            raise DataError(f"{beside} is no reader, or of other films or another size than {run}.")
+        networks.append(network)
+    loaded = [keras.models.load_model(path, compile=False) for path in networks]
+    save_made(at_scales(loaded, scales), run, out, **made)
 
 
 def at_scales(networks: list[keras.Model], scales: tuple[float, ...]) -> keras.Model:
@@ -66,10 +69,21 @@ def scaled(film: keras.KerasTensor, scale: float) -> keras.KerasTensor:
     return layers.ZeroPadding2D(rim)(_resized(film, size - 2 * rim))
 
 
-def _made(run: Path) -> dict:
-    """How the network of a run was made."""
+def _trained(run: Path) -> tuple[tuple, Path, dict]:
+    """What the network of a run was trained on, its file, and how it was made."""
+    recipe, split = opened(run)
     described = json.loads((run / RUN).read_text())
-    return {name: described.get(name) for name in ("recipe", "start", "commit", "blend")}
+    made = {name: described.get(name) for name in ("recipe", "start", "commit", "blend")}
+    return (recipe.network, split, list(recipe.leave_out), recipe.size), run / NETWORK, made
+
+
+def _published(folder: Path) -> tuple[tuple, Path, dict]:
+    """The same of the network of a published bundle, of whatever version: its card says how it was made."""
+    card = json.loads((folder / CARD).read_text())
+    network = folder / PUBLISHED
+    training = card["training"]
+    trained_on = training["network"], card["data"]["split"], training["leave_out"], card["input"]["size"]
+    return trained_on, network, {"model": f"{card['name']}:{card['version']}", "network": record_of(network).sha256}
 
 
 def _body(network: keras.Model, name: str) -> keras.Model:

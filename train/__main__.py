@@ -308,8 +308,10 @@ def _parser() -> argparse.ArgumentParser:
 
     blend = add("blend", _blend, "average the weights of runs, and of what they went on from")
     blend.add_argument("--run", type=Path, required=True, nargs="+", help="one or several, of one recipe but the seed")
-    blend.add_argument("--start", type=Path, help="the network (.keras) that they went on from; without it, left out")
-    blend.add_argument("--share", type=float, default=0.35, help="share of the start (default: %(default)s)")
+    blend.add_argument(
+        "--start", type=Path, nargs="+", default=(), help="networks (.keras): what they went on from, what that did"
+    )
+    blend.add_argument("--share", type=float, default=0.35, help="share of the starts' mean (default: %(default)s)")
     blend.add_argument("--out", type=Path, required=True, help="folder of the new run")
 
     scales = commands.add_parser("scales", help="have a run's network look at each film larger and smaller")

@@ -1,5 +1,6 @@
 """`python -m train blend`: weights averaged, of several runs and of what they went on from."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import keras
@@ -16,15 +17,15 @@ BATCHES = 48
 SHARE = 0.35
 
 
-def blend(runs: list[Path], prepared: Path, out: Path, start: Path | None = None, share: float = SHARE) -> None:
-    """Make the run `out`, whose network has (1 - share) of the mean of the weights of `runs`, and `share` of `start`'s.
+def blend(runs: list[Path], prepared: Path, out: Path, starts: Sequence[Path] = (), share: float = SHARE) -> None:
+    """Make the run `out`: (1 - share) of the mean of the weights of `runs`, and `share` of that of the `starts`.
 
     Networks that were fine-tuned from one start and then averaged often hold better elsewhere than each of them (model
     soups: Wortsman et al., ICML 2022; DiWA: Rame et al., NeurIPS 2022), and so do they averaged with that start
-    (WiSE-FT: Wortsman et al., CVPR 2022). What batch normalisation keeps of the films is made anew when there are
-    several runs. start: a network (.keras); without one there is no share of it. out/run.json says what was blended,
-    and is else that of the first run.
-    Raises DataError when start is another network than that of the runs, or when these differ in more than their seed
+    (WiSE-FT: Wortsman et al., CVPR 2022) and with what came before it. What batch normalisation keeps of the films is
+    made anew when there are several runs. starts: networks (.keras); without one there is no share of them.
+    out/run.json says what was blended, and is else that of the first run.
+    Raises DataError when a start is another network than that of the runs, or when these differ in more than their seed
     and the path of their start.
     """
     recipes = [opened(run)[0] for run in runs]
@@ -32,10 +33,8 @@ def blend(runs: list[Path], prepared: Path, out: Path, start: Path | None = None
         raise DataError("The runs differ in more than their seed and the place of the network that they went on from.")
     network = keras.models.load_model(runs[0] / NETWORK, compile=False)
     weights = [network.get_weights(), *(weights_of(run / NETWORK) for run in runs[1:])]
-    if start is None:
-        shares = [1 / len(runs)] * len(runs)
-    else:
-        shares = [*[(1 - share) / len(runs)] * len(runs), share]
+    shares = [(1 - share if starts else 1) / len(runs)] * len(runs) + [share / len(starts) for _ in starts]
+    for start in starts:
         weights.append(weights_of(start, recipes[0].start_line))
         if [array.shape for array in weights[-1]] != [array.shape for array in weights[0]]:
             raise DataError(f"{start} is another network than that of {runs[0]}.")
@@ -47,8 +46,8 @@ def blend(runs: list[Path], prepared: Path, out: Path, start: Path | None = None
     blended = {
         "seeds": [recipe.seed for recipe in recipes],
         "epochs": [len((run / HISTORY).read_text().splitlines()) - 1 for run in runs],
-        "with": start and str(start),
-        "share": share if start else 0.0,
+        "with": " and ".join(map(str, starts)),
+        "share": share if starts else 0.0,
     }
     save_made(network, runs[0], out, blend=blended)
 

@@ -16,17 +16,18 @@ def test_the_weights_lie_between_the_two_networks(prepared, tmp_path, small_reci
     fit(recipe, prepared, tmp_path / "run")
     network = keras.models.load_model(tmp_path / "run" / NETWORK, compile=False)
     ours = network.get_weights()
-    start = tmp_path / "start.keras"
-    network.set_weights([weights + 1 for weights in ours])
-    network.save(start)
-    blend([tmp_path / "run"], prepared, tmp_path / "out", start, 0.25)
+    starts = [tmp_path / "start.keras", tmp_path / "older.keras"]
+    for start, more in zip(starts, (1, 3), strict=True):
+        network.set_weights([weights + more for weights in ours])
+        network.save(start)
+    blend([tmp_path / "run"], prepared, tmp_path / "out", starts, 0.25)
     between = keras.models.load_model(tmp_path / "out" / NETWORK, compile=False).get_weights()
     for own, its in zip(ours, between, strict=True):
-        np.testing.assert_allclose(its, own + 0.25, atol=1e-5)
+        np.testing.assert_allclose(its, own + 0.5, atol=1e-5)
     assert json.loads((tmp_path / "out" / "run.json").read_text())["blend"] == {
         "seeds": [recipe.seed],
         "epochs": [1],
-        "with": str(start),
+        "with": f"{starts[0]} and {starts[1]}",
         "share": 0.25,
     }
 
@@ -37,7 +38,7 @@ def test_another_network_is_refused(prepared, tmp_path, small_recipe):
     other = tmp_path / "other.keras"
     keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)]).save(other)
     with pytest.raises(DataError, match="another network"):
-        blend([tmp_path / "run"], prepared, tmp_path / "out", other, 0.5)
+        blend([tmp_path / "run"], prepared, tmp_path / "out", [other], 0.5)
 
 
 def test_several_runs_are_averaged_and_normalise_by_films_again(prepared, tmp_path, small_recipe):

@@ -143,14 +143,14 @@ def test_the_commands_that_made_the_network_beside_it_are_said_too(measured):
     training = {
         "blend": {"seeds": [3], "epochs": [12], "with": "runs/start.keras", "share": 0.8},
         "scales": [1.25, 0.8],
-        "beside": [{"recipe": {}, "blend": {"seeds": [5, 6], "epochs": [18, 18], "with": None, "share": 0.0}}],
+        "beside": {"recipe": {}, "blend": {"seeds": [5, 6], "epochs": [18, 18], "with": None, "share": 0.0}},
     }
     page = model_card(measured.model_copy(update={"training": training}), [])
     for line in (
         "python -m train blend --run RUN --start START --share 0.8 --out BLENDED",
         "python -m train fit --network RECIPE2.toml --seed 6 --run RUN2-6",
         "python -m train blend --run RUN2-5 RUN2-6 --out BLENDED2",
-        "python -m train scales --run BLENDED BLENDED2 --out SCALED",
+        "python -m train scales --run BLENDED --beside BLENDED2 --out SCALED",
         "RECIPE2.toml holds those of `recipe` in its `beside`",
     ):
         assert line in page, line

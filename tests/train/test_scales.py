@@ -5,6 +5,7 @@ import keras
 import numpy as np
 import pytest
 
+from lungcare.bundle import record_of
 from train.fit import NETWORK, fit
 from train.manifest import DataError
 from train.networks import weights_of
@@ -57,24 +58,31 @@ def test_a_film_is_scaled_about_its_middle(scale):
 
 
 def test_a_run_keeps_its_weights(reader_run, tmp_path):
-    scale([reader_run], tmp_path / "out", (1.25, 0.8))
+    scale(reader_run, tmp_path / "out", scales=(1.25, 0.8))
     before, after = (keras.models.load_model(run / NETWORK, compile=False) for run in (reader_run, tmp_path / "out"))
     for own, same in zip(before.get_weights(), after.get_weights(), strict=True):
         np.testing.assert_array_equal(own, same)
     assert json.loads((tmp_path / "out" / "run.json").read_text())["scales"] == [1.25, 0.8]
 
 
-def test_a_run_beside_another_is_described(reader_run, tmp_path):
-    scale([reader_run, reader_run], tmp_path / "out", (1.25, 0.8))
-    described = json.loads((tmp_path / "out" / "run.json").read_text())
+def test_what_is_beside_a_run_is_described(reader_run, tmp_path):
+    scale(reader_run, tmp_path / "out", reader_run)
     own = json.loads((reader_run / "run.json").read_text())
-    assert described["beside"] == [{name: own.get(name) for name in ("recipe", "start", "commit", "blend")}]
-    with pytest.raises(DataError, match="There are 3 scales"):
-        scale([reader_run, reader_run], tmp_path / "out", (1.25, 1.0, 0.8))
+    beside = json.loads((tmp_path / "out" / "run.json").read_text())["beside"]
+    assert beside == {name: own.get(name) for name in ("recipe", "start", "commit", "blend")}
+
+    card = {"name": "old", "version": "1.0.2", "data": {"split": own["split"]}, "input": {"size": 64}}
+    card["training"] = {"network": "reader", "leave_out": []}
+    (tmp_path / "bundle").mkdir()
+    (tmp_path / "bundle" / "card.json").write_text(json.dumps(card))
+    shutil.copy(reader_run / NETWORK, tmp_path / "bundle" / "model.keras")
+    scale(reader_run, tmp_path / "out", tmp_path / "bundle")
+    beside = json.loads((tmp_path / "out" / "run.json").read_text())["beside"]
+    assert beside == {"model": "old:1.0.2", "network": record_of(reader_run / NETWORK).sha256}
 
 
 def test_a_run_goes_on_from_the_second_of_two(reader_run, prepared, tmp_path, small_recipe):
-    scale([reader_run, reader_run], tmp_path / "both", (1.25, 0.8))
+    scale(reader_run, tmp_path / "both", reader_run)
     both = keras.models.load_model(tmp_path / "both" / NETWORK, compile=False)
     both.get_layer("body1").set_weights([weights + 0.5 for weights in both.get_layer("body1").get_weights()])
     both.save(tmp_path / "start.keras")
@@ -87,15 +95,15 @@ def test_a_run_goes_on_from_the_second_of_two(reader_run, prepared, tmp_path, sm
     np.testing.assert_allclose(stem, before + 0.5, atol=1e-5)
 
 
-def test_runs_on_other_films_are_refused(reader_run, tmp_path):
+def test_a_network_of_other_films_is_not_set_beside_it(reader_run, tmp_path):
     other = shutil.copytree(reader_run, tmp_path / "other")
     described = json.loads((other / "run.json").read_text())
     (other / "run.json").write_text(json.dumps(described | {"split": "another"}))
-    with pytest.raises(DataError, match="other films"):
-        scale([reader_run, other], tmp_path / "out")
+    with pytest.raises(DataError, match="of other films"):
+        scale(reader_run, tmp_path / "out", other)
 
 
 def test_a_network_that_is_no_reader_is_refused(prepared, tmp_path, small_recipe):
     fit(small_recipe.model_copy(update={"epochs": 1, "steps": 1}), prepared, tmp_path / "run")
     with pytest.raises(DataError, match="no run of a reader"):
-        scale([tmp_path / "run"], tmp_path / "out")
+        scale(tmp_path / "run", tmp_path / "out")

@@ -21,7 +21,8 @@ def scale(run: Path, out: Path, beside: Path | None = None, scales: tuple[float,
 
     beside: a run, or the folder of a published bundle, whose network sees the last of two scales instead.
     out/run.json is that of `run`, names the scales and says what is beside.
-    Raises DataError when a network is no reader, or when the two were trained on other films or for another size.
+    Raises DataError when a network is no reader or sees several scales already, or when the two were trained on other
+    films or for another size.
     """
     recipe, split = opened(run)
     if recipe.network != "reader":
@@ -34,6 +35,9 @@ def scale(run: Path, out: Path, beside: Path | None = None, scales: tuple[float,
             raise DataError(f"{beside} is no reader, or of other films or another size than {run}.")
         networks.append(network)
     loaded = [keras.models.load_model(path, compile=False) for path in networks]
+    for path, network in zip(networks, loaded, strict=True):
+        if any(isinstance(layer, keras.Model) for layer in network.layers):
+            raise DataError(f"{path} sees films at several scales already.")
     save_made(at_scales(loaded, scales), run, out, **made)
 
 

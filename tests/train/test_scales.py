@@ -95,6 +95,13 @@ def test_a_run_goes_on_from_the_second_of_two(reader_run, prepared, tmp_path, sm
     np.testing.assert_allclose(stem, before + 0.5, atol=1e-5)
 
 
+def test_a_network_of_several_scales_gets_no_more(reader_run, tmp_path):
+    scale(reader_run, tmp_path / "out")
+    for run, beside in ((tmp_path / "out", None), (reader_run, tmp_path / "out")):
+        with pytest.raises(DataError, match="several scales already"):
+            scale(run, tmp_path / "again", beside)
+
+
 def test_a_network_of_other_films_is_not_set_beside_it(reader_run, tmp_path):
     other = shutil.copytree(reader_run, tmp_path / "other")
     described = json.loads((other / "run.json").read_text())

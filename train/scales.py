@@ -28,17 +28,17 @@ def scale(run: Path, out: Path, beside: Path | None = None, scales: tuple[float,
     if recipe.network != "reader":
         raise DataError(f"{run} is no run of a reader. Others do not see films at several scales.")
     made: dict[str, object] = {"scales": scales}
-    networks = [run / NETWORK]
+    files = [run / NETWORK]
     if beside:
-        trained_on, network, made["beside"] = _published(beside) if (beside / CARD).is_file() else _trained(beside)
+        trained_on, file, made["beside"] = _published(beside) if (beside / CARD).is_file() else _trained(beside)
         if trained_on != ("reader", split, list(recipe.leave_out), recipe.size):
             raise DataError(f"{beside} is no reader, or of other films or another size than {run}.")
-        networks.append(network)
-    loaded = [keras.models.load_model(path, compile=False) for path in networks]
-    for path, network in zip(networks, loaded, strict=True):
+        files.append(file)
+    networks = [keras.models.load_model(file, compile=False) for file in files]
+    for file, network in zip(files, networks, strict=True):
         if any(isinstance(layer, keras.Model) for layer in network.layers):
-            raise DataError(f"{path} sees films at several scales already.")
-    save_made(at_scales(loaded, scales), run, out, **made)
+            raise DataError(f"{file} sees films at several scales already.")
+    save_made(at_scales(networks, scales), run, out, **made)
 
 
 def at_scales(networks: list[keras.Model], scales: tuple[float, ...]) -> keras.Model:

@@ -169,7 +169,12 @@ def _head(options: argparse.Namespace) -> None:
 def _blend(options: argparse.Namespace) -> None:
     from train.blend import blend
 
-    blend(options.run, options.data, options.out, options.start, options.share)
+    blend(options.run, options.data, options.out, dict(options.start))
+
+
+def _start(text: str) -> tuple[Path, float]:
+    file, _, share = text.rpartition("=")
+    return Path(file), float(share)
 
 
 def _scales(options: argparse.Namespace) -> None:
@@ -309,9 +314,13 @@ def _parser() -> argparse.ArgumentParser:
     blend = add("blend", _blend, "average the weights of runs, and of what they went on from")
     blend.add_argument("--run", type=Path, required=True, nargs="+", help="one or several, of one recipe but the seed")
     blend.add_argument(
-        "--start", type=Path, nargs="+", default=(), help="networks (.keras): what they went on from, what that did"
+        "--start",
+        type=_start,
+        nargs="+",
+        default=[],
+        metavar="FILE=SHARE",
+        help="networks (.keras) that they went on from, or that those did, each with its share of the weights",
     )
-    blend.add_argument("--share", type=float, default=0.35, help="share of the starts' mean (default: %(default)s)")
     blend.add_argument("--out", type=Path, required=True, help="folder of the new run")
 
     scales = commands.add_parser("scales", help="have a run's network look at each film larger and smaller")

@@ -1,6 +1,5 @@
 """`python -m train blend`: weights averaged, of several runs and of what they went on from."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import keras
@@ -14,26 +13,28 @@ from train.networks import weights_of
 from train.recipe import Recipe
 
 BATCHES = 48
-SHARE = 0.35
 
 
-def blend(runs: list[Path], prepared: Path, out: Path, starts: Sequence[Path] = (), share: float = SHARE) -> None:
-    """Make the run `out`: (1 - share) of the mean of the weights of `runs`, and `share` of that of the `starts`.
+def blend(runs: list[Path], prepared: Path, out: Path, starts: dict[Path, float] | None = None) -> None:
+    """Make the run `out`: of the weights of each of the `starts` its share, the rest of the mean of those of `runs`.
 
     Networks that were fine-tuned from one start and then averaged often hold better elsewhere than each of them (model
     soups: Wortsman et al., ICML 2022; DiWA: Rame et al., NeurIPS 2022), and so do they averaged with that start
     (WiSE-FT: Wortsman et al., CVPR 2022) and with what came before it. What batch normalisation keeps of the films is
-    made anew when there are several runs. starts: networks (.keras); without one there is no share of them.
+    made anew when there are several runs. starts: the share of each network (.keras).
     out/run.json says what was blended, and is else that of the first run.
-    Raises DataError when a start is another network than that of the runs, or when these differ in more than their seed
-    and the path of their start.
+    Raises DataError when a share is none, when a start is another network than that of the runs, or
+    when these differ in more than their seed and the path of their start.
     """
+    starts = starts or {}
+    if any(share <= 0 for share in starts.values()) or sum(starts.values()) > 1:
+        raise DataError(f"The shares of the starts must be above 0, and together at most 1. Received: {starts}.")
     recipes = [opened(run)[0] for run in runs]
     if any(_unseeded(recipe) != _unseeded(recipes[0]) for recipe in recipes):
         raise DataError("The runs differ in more than their seed and the place of the network that they went on from.")
     network = keras.models.load_model(runs[0] / NETWORK, compile=False)
     weights = [network.get_weights(), *(weights_of(run / NETWORK) for run in runs[1:])]
-    shares = [(1 - share if starts else 1) / len(runs)] * len(runs) + [share / len(starts) for _ in starts]
+    shares = [(1 - sum(starts.values())) / len(runs)] * len(runs) + list(starts.values())
     for start in starts:
         weights.append(weights_of(start, recipes[0].start_line))
         if [array.shape for array in weights[-1]] != [array.shape for array in weights[0]]:
@@ -46,8 +47,7 @@ def blend(runs: list[Path], prepared: Path, out: Path, starts: Sequence[Path] = 
     blended = {
         "seeds": [recipe.seed for recipe in recipes],
         "epochs": [len((run / HISTORY).read_text().splitlines()) - 1 for run in runs],
-        "with": " and ".join(map(str, starts)),
-        "share": share if starts else 0.0,
+        "starts": {str(start): share for start, share in starts.items()},
     }
     save_made(network, runs[0], out, blend=blended)
 

@@ -115,8 +115,9 @@ def _made_of(told: dict) -> str:
         said += f"; mean of {len(blend['seeds'])} seeds"
         if len(set(epochs := blend.get("epochs", []))) > 1:
             said += f", after {', '.join(map(str, epochs))} epochs"
-    if blend and blend["share"]:
-        said += f"; {100 * blend['share']:.0f} % of the weights from {blend['with']}"
+    if blend and blend["starts"]:
+        shares = (f"{100 * share:g} % from {start}" for start, share in blend["starts"].items())
+        said += f"; of the weights {' and '.join(shares)}"
     if scales:
         said += f"; each film seen {' and '.join(f'{scale:g}' for scale in scales)} times as large"
     if beside:

@@ -459,8 +459,6 @@ def _reproduction(card: Card) -> str:
     blend = training.get("blend") or {}
     if len(set(epochs := blend.get("epochs", []))) > 1:
         lines.append(f"The runs were blended as they were after {', '.join(map(str, epochs))} epochs.")
-    if blend.get("with"):
-        lines.append(f"START is `{blend['with']}`.")
     return "\n".join(lines)
 
 
@@ -477,6 +475,7 @@ def _line(made: dict, number: str) -> tuple[list[str], str]:
         commands = [f"{fit} --run {runs[0]}"]
     if not blend:
         return commands, runs[0]
-    started = f"--start START{number} --share {blend['share']:g} " if blend["with"] else ""
+    starts = [f"{start}={share:g}" for start, share in blend["starts"].items()]
+    started = f"--start {' '.join(starts)} " if starts else ""
     out = f"BLENDED{number}"
     return [*commands, f"blend --run {' '.join(runs)} {started}--out {out}"], out

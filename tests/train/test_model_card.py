@@ -109,25 +109,24 @@ def test_the_commands_that_made_it_are_all_said(measured):
     assert "blend" not in model_card(measured, [])
     training = {
         "start_from": "runs/start.keras",
-        "blend": {"with": "runs/other.keras", "share": 0.15},
+        "blend": {"starts": {"runs/other.keras": 0.15, "runs/older.keras": 0.1}},
         "scales": [1.25, 0.8],
         "head": {"films": 3},
     }
     page = model_card(measured.model_copy(update={"training": training}), [])
     for line in (
-        "python -m train blend --run RUN --start START --share 0.15 --out BLENDED",
+        "python -m train blend --run RUN --start runs/other.keras=0.15 runs/older.keras=0.1 --out BLENDED",
         "python -m train scales --run BLENDED --out SCALED",
         "python -m train head --run SCALED --out HEADED",
         "python -m train evaluate --run HEADED",
         "python -m train publish --run HEADED --name phantom",
         "How `start_from`, `runs/start.keras`, was made: README",
-        "START is `runs/other.keras`.",
     ):
         assert line in page, line
 
 
 def test_a_mean_of_several_runs_is_said_with_all_of_their_seeds(measured):
-    training = {"blend": {"seeds": [3, 7], "epochs": [12, 9], "with": None, "share": 0.0}}
+    training = {"blend": {"seeds": [3, 7], "epochs": [12, 9], "starts": {}}}
     page = model_card(measured.model_copy(update={"training": training}), [])
     for line in (
         "python -m train fit --network RECIPE.toml --seed 3 --run RUN-3",
@@ -136,18 +135,18 @@ def test_a_mean_of_several_runs_is_said_with_all_of_their_seeds(measured):
         "The runs were blended as they were after 12, 9 epochs.",
     ):
         assert line in page, line
-    assert "START" not in page
+    assert "--start" not in page
 
 
 def test_the_commands_that_made_the_network_beside_it_are_said_too(measured):
     training = {
-        "blend": {"seeds": [3], "epochs": [12], "with": "runs/start.keras", "share": 0.8},
+        "blend": {"seeds": [3], "epochs": [12], "starts": {"runs/start.keras": 0.8}},
         "scales": [1.25, 0.8],
-        "beside": {"recipe": {}, "blend": {"seeds": [5, 6], "epochs": [18, 18], "with": None, "share": 0.0}},
+        "beside": {"recipe": {}, "blend": {"seeds": [5, 6], "epochs": [18, 18], "starts": {}}},
     }
     page = model_card(measured.model_copy(update={"training": training}), [])
     for line in (
-        "python -m train blend --run RUN --start START --share 0.8 --out BLENDED",
+        "python -m train blend --run RUN --start runs/start.keras=0.8 --out BLENDED",
         "python -m train fit --network RECIPE2.toml --seed 6 --run RUN2-6",
         "python -m train blend --run RUN2-5 RUN2-6 --out BLENDED2",
         "python -m train scales --run BLENDED --beside BLENDED2 --out SCALED",

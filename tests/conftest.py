@@ -82,36 +82,21 @@ def make_bundle(folder: Path, version: str = "0.0.1", seed: int = 0, name: str =
 @pytest.fixture
 def trained_reader():
     """A reader of 64 px, its batch norms as after a training with the films, and these: float32 (8, 64, 64, 1)."""
-    films = _films()
-    return _reader(0, films), films
-
-
-@pytest.fixture
-def other_reader():
-    """A second reader like that of `trained_reader`, of other weights."""
-    return _reader(1, _films())
-
-
-def _films():
     import numpy as np
 
     from lungcare import film
     from tests import phantom
-
-    chests = [film.square(phantom.chest(look, number), SIZE) for look in phantom.LOOKS for number in range(2)]
-    return 255 * np.stack(chests)[..., np.newaxis]
-
-
-def _reader(seed, films):
     from train.networks import reader
 
-    keras.utils.set_random_seed(seed)
+    keras.utils.set_random_seed(0)
     network = reader(SIZE)
     for layer in network.layers:
         if isinstance(layer, keras.layers.BatchNormalization):
             layer.momentum = 0.0
+    chests = [film.square(phantom.chest(look, number), SIZE) for look in phantom.LOOKS for number in range(2)]
+    films = 255 * np.stack(chests)[..., np.newaxis]
     network(films, training=True)
-    return network
+    return network, films
 
 
 @pytest.fixture(scope="session")

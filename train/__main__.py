@@ -83,7 +83,7 @@ def _print_left_out(result: dict) -> None:
 def _recipe(options: argparse.Namespace) -> "Recipe":
     from train.recipe import read_recipe
 
-    named = ("batch", "epochs", "steps", "blocks", "copies", "seed", "rate", "start_from", "start_line")
+    named = ("batch", "epochs", "steps", "blocks", "copies", "seed", "rate", "start_from")
     changes = {name: value for name in named if (value := getattr(options, name)) is not None}
     if options.size:
         changes["sizes"] = [[0, options.size]]
@@ -180,7 +180,7 @@ def _start(text: str) -> tuple[Path, float]:
 def _scales(options: argparse.Namespace) -> None:
     from train.scales import scale
 
-    scale(options.run, options.out, options.beside)
+    scale(options.run, options.out)
 
 
 def _compare(options: argparse.Namespace) -> None:
@@ -210,7 +210,6 @@ def _add_recipe(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--copies", type=int, help="fixed augmented copies of each film (the thesis: 6)")
     parser.add_argument("--rate", type=float, help="learning rate")
     parser.add_argument("--start-from", help="network (.keras) to go on from")
-    parser.add_argument("--start-line", type=int, help="which of the networks side by side in it, from 0")
     parser.add_argument("--seed", type=int)
 
 
@@ -325,9 +324,6 @@ def _parser() -> argparse.ArgumentParser:
 
     scales = commands.add_parser("scales", help="have a run's network look at each film larger and smaller")
     scales.add_argument("--run", type=Path, required=True)
-    scales.add_argument(
-        "--beside", type=Path, help="a run, or the folder of a published model, whose network sees each film smaller"
-    )
     scales.add_argument("--out", type=Path, required=True, help="folder of the new run")
     scales.set_defaults(command=_scales)
 

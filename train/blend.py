@@ -9,7 +9,6 @@ from train.evaluate import opened
 from train.feed import Feed, open_feed
 from train.fit import HISTORY, NETWORK, save_made
 from train.manifest import DataError
-from train.networks import weights_of
 from train.recipe import Recipe
 
 BATCHES = 48
@@ -33,10 +32,10 @@ def blend(runs: list[Path], prepared: Path, out: Path, starts: dict[Path, float]
     if any(_unseeded(recipe) != _unseeded(recipes[0]) for recipe in recipes):
         raise DataError("The runs differ in more than their seed and the place of the network that they went on from.")
     network = keras.models.load_model(runs[0] / NETWORK, compile=False)
-    weights = [network.get_weights(), *(weights_of(run / NETWORK) for run in runs[1:])]
+    weights = [network.get_weights(), *(_weights(run / NETWORK) for run in runs[1:])]
     shares = [(1 - sum(starts.values())) / len(runs)] * len(runs) + list(starts.values())
     for start in starts:
-        weights.append(weights_of(start, recipes[0].start_line))
+        weights.append(_weights(start))
         if [array.shape for array in weights[-1]] != [array.shape for array in weights[0]]:
             raise DataError(f"{start} is another network than that of {runs[0]}.")
     network.set_weights([np.tensordot(shares, arrays, 1) for arrays in zip(*weights, strict=True)])
@@ -66,3 +65,7 @@ def renew_averages(network: keras.Model, feed: Feed, batches: int = BATCHES) -> 
 
 def _unseeded(recipe: Recipe) -> Recipe:
     return recipe.model_copy(update={"seed": 0, "start_from": ""})
+
+
+def _weights(network: Path) -> list[np.ndarray]:
+    return keras.models.load_model(network, compile=False).get_weights()

@@ -22,8 +22,8 @@ read rightly. Resaved, lungs blanked, only lungs: balanced accuracy on films cha
 50). Transplanted: lungs set into the body of a film of another class, balanced accuracy by the lungs; body followed:
 share of these read as the body's class. Grafted: one lung of a film with a pneumothorax on one side set into normal
 films of other collections, AUC of those with it against those with the other lung; archive followed: share of the
-latter read as pneumothorax. The recipe is told by what it sets otherwise than the run before;
-the runs named even smoothed labels before the priors, in code that was not kept.
+latter read as pneumothorax. The recipe is told by what it sets otherwise than the run before.
+By code that was not kept, the runs named even smoothed labels before the priors.
 """
 LEFT_OUT = """
 ## Sources left out
@@ -34,7 +34,8 @@ processing alone. AUC is that of p(disease) / (p(disease) + p(normal)), films of
 what it sets otherwise than the first one. Runs with priors whose recipe is the same differ in the code, which their
 names say: what counted as one archive (train/priors.py; by-source, rsna-apart); whether films that are shown by a half
 count in the priors, and the other half is named one of three classes or an even mixture of them (even and counted: not,
-and one; the others: they do, and a mixture); whether labels are smoothed before the priors (even) or after them.
+and one; the others: they do, and a mixture); whether labels are smoothed before the priors (even) or after them. A pair
+is two networks side by side, each at one of the scales, by code that was not kept.
 """
 FIRST = "short-without-"
 TRIED_FIGURES = (
@@ -108,8 +109,8 @@ def tried(results: Path) -> str:
 
 
 def _made_of(told: dict) -> str:
-    """What is said of weights that `blend` averaged, of `scales`, of what lies beside, and of what `head` made anew."""
-    blend, scales, beside, head = (told.get(step) for step in STEPS)
+    """What is said of weights that `blend` averaged, of `scales`, and of a last layer that `head` made anew."""
+    blend, scales, head = (told.get(step) for step in STEPS)
     said = ""
     if blend and len(blend.get("seeds", [])) > 1:
         said += f"; mean of {len(blend['seeds'])} seeds"
@@ -120,9 +121,8 @@ def _made_of(told: dict) -> str:
         said += f"; of the weights {' and '.join(shares)}"
     if scales:
         said += f"; each film seen {' and '.join(f'{scale:g}' for scale in scales)} times as large"
-    if beside:
-        by = beside.get("model") or f"another network ({changed(beside['recipe'], told['recipe'])}{_made_of(beside)})"
-        said += f", the second by {by}"
+    if told.get("beside"):
+        said += ", the second by a network of another seed"
     if head:
         said += f"; last layer made anew{_mixed(head)}, shrinkage {head['shrink']:g}"
     return said
@@ -135,20 +135,14 @@ def _mixed(head: dict) -> str:
 
 
 def _trained_on(told: dict) -> str:
-    recipe, beside = told["recipe"], told.get("beside") or {}
+    recipe = told["recipe"]
     sizes = ", then ".join(str(size) for _, size in recipe["sizes"])
-    shown = [_views(told, told["epochs"])]
-    if "recipe" in beside:
-        shown.append(_views(beside, beside["recipe"]["epochs"]))
-    views = f"{' and '.join(f'{own:,}' for own in shown)} views, " if all(shown) else ""
+    blend = told.get("blend") or {}
+    epochs = sum(blend.get("epochs") or [told["epochs"]] * len(blend.get("seeds", [0])))
+    views = epochs * recipe["steps"] * recipe["batch"]
+    shown = f"{views:,} views, " if views else ""
     packed = f", films packed at {told['packed']} px" if "packed" in told else ""
-    return f"{views}{sizes} px{packed}"
-
-
-def _views(made: dict, epochs: int) -> int:
-    """How many films the network was shown; those of each run of a blend, else of one of so many epochs."""
-    recipe, blend = made["recipe"], made.get("blend") or {}
-    return sum(blend.get("epochs") or [epochs] * len(blend.get("seeds", [0]))) * recipe["steps"] * recipe["batch"]
+    return f"{shown}{sizes} px{packed}"
 
 
 def left_out(results: Path) -> str:

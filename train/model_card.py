@@ -13,6 +13,7 @@ from train.card_pictures import CHANGES, PARTS, draw
 from train.certainty import ACCURACY
 from train.measure import as_interval
 from train.operate import SENSITIVITY
+from train.recipe import STEPS
 
 PAGE = "MODEL_CARD.md"
 TEMPLATE = Path(__file__).with_suffix(".md")
@@ -430,52 +431,34 @@ def _outside(card: Card) -> str:
 
 def _reproduction(card: Card) -> str:
     """The commands that made the model, and what they start from."""
-    training = card.training
-    beside = training.get("beside") or {}
-    commands, run = _line(training, "")
-    other = "OLDER"
-    if "recipe" in beside:
-        others, other = _line(beside, "2")
-        commands += others
-    if training.get("scales"):
-        commands.append(f"scales --run {run} {f'--beside {other} ' if beside else ''}--out SCALED")
+    blend, scales, head, start = (card.training.get(step) for step in (*STEPS, "start_from"))
+    seeds = (blend or {}).get("seeds", [])
+    run = "RUN"
+    commands = ["prepare --data FILMS", "segment", "gate"]
+    if len(seeds) > 1:
+        commands += [f"fit --network RECIPE.toml --seed {seed} --run RUN-{seed}" for seed in seeds]
+        run = " ".join(f"RUN-{seed}" for seed in seeds)
+    else:
+        commands.append(f"fit --network RECIPE.toml --run {run}")
+    if blend:
+        starts = " ".join(f"{file}={share:g}" for file, share in blend["starts"].items())
+        commands.append(f"blend --run {run} {f'--start {starts} ' if starts else ''}--out BLENDED")
+        run = "BLENDED"
+    if scales:
+        commands.append(f"scales --run {run} --out SCALED")
         run = "SCALED"
-    if training.get("head"):
+    if head:
         commands.append(f"head --run {run} --out HEADED")
         run = "HEADED"
-    commands = ["prepare --data FILMS", "segment", "gate", *commands, f"evaluate --run {run}"]
+    commands.append(f"evaluate --run {run}")
     commands += [f"{step} --run {run} --name {card.name}" for step in ("audit", "publish")]
     lines = ["```sh", *(f"python -m train {command}" for command in commands), "```", ""]
     lines.append(f"RECIPE.toml holds the fields of `training` in `models/{card.name}/{CARD}`.")
-    if "recipe" in beside:
-        lines.append("RECIPE2.toml holds those of `recipe` in its `beside`: the network that sees each film smaller.")
-    if "model" in beside:
-        lines.append(f"Beside it, to see each film smaller, is the network of `{beside['model']}` as it was published.")
-    if start := training.get("start_from"):
+    if start:
         lines.append(
             f"How `start_from`, `{start}`, was made: README, *Train it on your own films*; "
             f"`git log models/{card.name}` has the networks of earlier versions."
         )
-    blend = training.get("blend") or {}
-    if len(set(epochs := blend.get("epochs", []))) > 1:
+    if len(set(epochs := (blend or {}).get("epochs", []))) > 1:
         lines.append(f"The runs were blended as they were after {', '.join(map(str, epochs))} epochs.")
     return "\n".join(lines)
-
-
-def _line(made: dict, number: str) -> tuple[list[str], str]:
-    """The commands that made a network as `made` tells, and the name of the run in which it lies then."""
-    blend = made.get("blend") or {}
-    seeds = blend.get("seeds", [])
-    fit = f"fit --network RECIPE{number}.toml"
-    if len(seeds) > 1:
-        runs = [f"RUN{number}-{seed}" for seed in seeds]
-        commands = [f"{fit} --seed {seed} --run {run}" for seed, run in zip(seeds, runs, strict=True)]
-    else:
-        runs = [f"RUN{number}"]
-        commands = [f"{fit} --run {runs[0]}"]
-    if not blend:
-        return commands, runs[0]
-    starts = [f"{start}={share:g}" for start, share in blend["starts"].items()]
-    started = f"--start {' '.join(starts)} " if starts else ""
-    out = f"BLENDED{number}"
-    return [*commands, f"blend --run {' '.join(runs)} {started}--out {out}"], out

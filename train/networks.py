@@ -1,13 +1,9 @@
 """The networks: the thesis's four blocks, and the reader. All take (films, size, size, 1), grey levels 0 to 255."""
 
-from pathlib import Path
-
 import keras
-import numpy as np
 from keras import layers
 
 from lungcare.conditions import CODES
-from train.manifest import DataError
 from train.recipe import Recipe
 
 FILTERS = 32
@@ -40,20 +36,6 @@ def with_places(network: keras.Model) -> keras.Model:
     places = layers.Dense(1, activation="sigmoid", bias_initializer=few, dtype="float32", name=PLACES)(maps)
     places = keras.ops.squeeze(places, -1)
     return keras.Model(network.inputs, {"probabilities": network.outputs[0], PLACES: places}, name="reader")
-
-
-def weights_of(network: Path, line: int = 0) -> list[np.ndarray]:
-    """The weights of a network of `build` in a file; `line`: which of several that `train.scales` set side by side.
-
-    Raises DataError when there is no such line in the file.
-    """
-    loaded = keras.models.load_model(network, compile=False)
-    *bodies, kernel, bias = loaded.get_weights()
-    lines = max(1, sum(isinstance(layer, keras.Model) for layer in loaded.layers))
-    if line >= lines:
-        raise DataError(f"The lines of {network} are numbered from 0 to {lines - 1}. Received: {line}")
-    each = len(bodies) // lines
-    return [*bodies[line * each : (line + 1) * each], lines * np.split(kernel, lines)[line], bias]
 
 
 def thesis(size: int, blocks: int, norm_momentum: float = 0.99) -> keras.Model:

@@ -153,8 +153,6 @@ def _card(run: Path, recipe: Recipe, results: dict, audits: list[dict], name: st
 
 def _description(recipe: Recipe, described: dict) -> str:
     said = DESCRIPTIONS[recipe.network].format(blocks=recipe.blocks)
-    if "beside" in described:
-        return f"Two networks, one to look at each film larger, one smaller. Each: {said}"
     if scales := described.get("scales"):
         return f"{said} It sees each film at {len(scales)} scales and averages what it sees."
     return said

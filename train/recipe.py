@@ -11,14 +11,14 @@ from train.manifest import DataError
 
 FOLDER = Path(__file__).parent / "recipes"
 # What may be done to a network after its training; run.json says what was.
-STEPS = ("blend", "scales", "beside", "head")
+STEPS = ("blend", "scales", "head")
 
 
 class Recipe(BaseModel):
     """One training run.
 
     network: which network of train/networks.py; blocks only for the thesis's.
-    start_from: a published network (.keras) to go on from; start_line: which of the two that may lie in it, 0 or 1.
+    start_from: a published network (.keras) to go on from.
     sizes: (first epoch, side in pixels) of each stage: a network may start small. The last size is published.
     steps: batches an epoch; 0: as many as one pass over the training films (times `copies`) takes.
     copies: fixed augmented copies of each film, as in the thesis; 0: fresh draws in every epoch.
@@ -47,7 +47,6 @@ class Recipe(BaseModel):
     blocks: int = Field(4, ge=1, le=5)
     pretrained: bool = False
     start_from: str = ""
-    start_line: int = Field(0, ge=0)
     sizes: tuple[tuple[int, int], ...]
     batch: int = Field(gt=0)
     epochs: int = Field(gt=0)

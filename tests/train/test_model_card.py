@@ -138,23 +138,6 @@ def test_a_mean_of_several_runs_is_said_with_all_of_their_seeds(measured):
     assert "--start" not in page
 
 
-def test_the_commands_that_made_the_network_beside_it_are_said_too(measured):
-    training = {
-        "blend": {"seeds": [3], "epochs": [12], "starts": {"runs/start.keras": 0.8}},
-        "scales": [1.25, 0.8],
-        "beside": {"recipe": {}, "blend": {"seeds": [5, 6], "epochs": [18, 18], "starts": {}}},
-    }
-    page = model_card(measured.model_copy(update={"training": training}), [])
-    for line in (
-        "python -m train blend --run RUN --start runs/start.keras=0.8 --out BLENDED",
-        "python -m train fit --network RECIPE2.toml --seed 6 --run RUN2-6",
-        "python -m train blend --run RUN2-5 RUN2-6 --out BLENDED2",
-        "python -m train scales --run BLENDED --beside BLENDED2 --out SCALED",
-        "RECIPE2.toml holds those of `recipe` in its `beside`",
-    ):
-        assert line in page, line
-
-
 def test_what_was_not_measured_is_said_to_be_so(reader):
     card = reader.bundle.card.model_copy(update={"decisions": None})
     page = model_card(card, [])

@@ -23,8 +23,8 @@ read rightly. Resaved, lungs blanked, only lungs: balanced accuracy on films cha
 share of these read as the body's class. Grafted: one lung of a film with a pneumothorax on one side set into normal
 films of other collections, AUC of those with it against those with the other lung; archive followed: share of the
 latter read as pneumothorax. The recipe is told by what it sets otherwise than the run before.
-By code that was not kept, the runs named even smoothed labels before the priors, and the one named native saw a film of
-256 px at a side of 224: at its larger scale the middle of the film, pixel by pixel, instead of a film of 224 px enlarged.
+By code that was not kept, the runs named even smoothed labels before the priors, and the one named native saw films of
+256 px in a square of 224: at its larger scale the middle of a film as it is, where the others enlarge one of 224 px.
 """
 LEFT_OUT = """
 ## Sources left out

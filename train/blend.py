@@ -20,10 +20,10 @@ def blend(runs: list[Path], prepared: Path, out: Path, starts: dict[Path, float]
     Networks that were fine-tuned from one start and then averaged often hold better elsewhere than each of them (model
     soups: Wortsman et al., ICML 2022; DiWA: Rame et al., NeurIPS 2022), and so do they averaged with that start
     (WiSE-FT: Wortsman et al., CVPR 2022) and with what came before it. What batch normalisation keeps of the films is
-    made anew when there are several runs. starts: the share of each network (.keras).
+    made anew when there are several runs. starts: networks (.keras) and the share of each, above 0, together at most 1.
     out/run.json says what was blended, and is else that of the first run.
-    Raises DataError when a share is none, when a start is another network than that of the runs, or
-    when these differ in more than their seed and the path of their start.
+    Raises DataError when the shares are others, when a start is another network than that of the runs, or when these
+    differ in more than their seed and the path of their start.
     """
     starts = starts or {}
     if any(share <= 0 for share in starts.values()) or sum(starts.values()) > 1:

@@ -36,8 +36,8 @@ what it sets otherwise than the first one. Runs with priors whose recipe is the 
 names say: what counted as one archive (train/priors.py; by-source, rsna-apart); whether films that are shown by a half
 count in the priors, and the other half is named one of three classes or an even mixture of them (even and counted: not,
 and one; the others: they do, and a mixture); whether labels are smoothed before the priors (even) or after them. A pair
-is two networks side by side, each at one of the scales, and the runs named kept never cut the lungs off where they move
-a film, both by code that was not kept.
+is two networks side by side, each trained on as many views and seeing one of the scales, and the runs named kept never
+cut the lungs off where they move a film, both by code that was not kept.
 """
 FIRST = "short-without-"
 TRIED_FIGURES = (
@@ -123,8 +123,8 @@ def _made_of(told: dict) -> str:
         said += f"; of the weights {' and '.join(shares)}"
     if scales:
         said += f"; each film seen {' and '.join(f'{scale:g}' for scale in scales)} times as large"
-    if told.get("beside"):
-        said += ", the second by a network of another seed"
+    if beside := told.get("beside"):
+        said += f", the second by another network ({changed(beside['recipe'], told['recipe'])})"
     if head:
         said += f"; last layer made anew{_mixed(head)}, shrinkage {head['shrink']:g}"
     return said

@@ -169,7 +169,7 @@ def _head(options: argparse.Namespace) -> None:
 def _blend(options: argparse.Namespace) -> None:
     from train.blend import blend
 
-    blend(options.run, options.data, options.out, dict(options.start))
+    blend(options.run, options.data, options.out, options.start)
 
 
 def _start(text: str) -> tuple[Path, float]:

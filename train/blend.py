@@ -1,5 +1,7 @@
 """`python -m train blend`: weights averaged, of several runs and of what they went on from."""
 
+import math
+from collections.abc import Sequence
 from pathlib import Path
 
 import keras
@@ -14,7 +16,7 @@ from train.recipe import Recipe
 BATCHES = 48
 
 
-def blend(runs: list[Path], prepared: Path, out: Path, starts: dict[Path, float] | None = None) -> None:
+def blend(runs: list[Path], prepared: Path, out: Path, starts: Sequence[tuple[Path, float]] = ()) -> None:
     """Make the run `out`: of the weights of each of the `starts` its share, the rest of the mean of those of `runs`.
 
     Networks that were fine-tuned from one start and then averaged often hold better elsewhere than each of them (model
@@ -22,19 +24,23 @@ def blend(runs: list[Path], prepared: Path, out: Path, starts: dict[Path, float]
     (WiSE-FT: Wortsman et al., CVPR 2022) and with what came before it. What batch normalisation keeps of the films is
     made anew when there are several runs. starts: networks (.keras) and the share of each, above 0, together at most 1.
     out/run.json says what was blended, and is else that of the first run.
-    Raises DataError when the shares are others, when a start is another network than that of the runs, or when these
-    differ in more than their seed and the path of their start.
+    Raises DataError when the shares are others, when a start is named twice or is another network than that of the
+    runs, or when these differ in more than their seed and the path of their start.
     """
-    starts = starts or {}
-    if any(share <= 0 for share in starts.values()) or sum(starts.values()) > 1:
-        raise DataError(f"The shares of the starts must be above 0, and together at most 1. Received: {starts}.")
+    share_of = dict(starts)
+    if len(share_of) < len(starts):
+        raise DataError(f"A start is named twice. Received: {', '.join(str(start) for start, _ in starts)}.")
+    of_starts = math.fsum(share_of.values())
+    if not all(share > 0 for share in share_of.values()) or of_starts > 1:
+        told = ", ".join(f"{start}={share}" for start, share in starts)
+        raise DataError(f"The shares of the starts must be above 0, and together at most 1. Received: {told}.")
     recipes = [opened(run)[0] for run in runs]
     if any(_unseeded(recipe) != _unseeded(recipes[0]) for recipe in recipes):
         raise DataError("The runs differ in more than their seed and the place of the network that they went on from.")
     network = keras.models.load_model(runs[0] / NETWORK, compile=False)
     weights = [network.get_weights(), *(_weights(run / NETWORK) for run in runs[1:])]
-    shares = [(1 - sum(starts.values())) / len(runs)] * len(runs) + list(starts.values())
-    for start in starts:
+    shares = [(1 - of_starts) / len(runs)] * len(runs) + list(share_of.values())
+    for start in share_of:
         weights.append(_weights(start))
         if [array.shape for array in weights[-1]] != [array.shape for array in weights[0]]:
             raise DataError(f"{start} is another network than that of {runs[0]}.")
@@ -46,7 +52,7 @@ def blend(runs: list[Path], prepared: Path, out: Path, starts: dict[Path, float]
     blended = {
         "seeds": [recipe.seed for recipe in recipes],
         "epochs": [len((run / HISTORY).read_text().splitlines()) - 1 for run in runs],
-        "starts": {str(start): share for start, share in starts.items()},
+        "starts": {str(start): share for start, share in share_of.items()},
     }
     save_made(network, runs[0], out, blend=blended)
 

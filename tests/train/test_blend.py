@@ -20,7 +20,7 @@ def test_the_weights_lie_between_the_two_networks(prepared, tmp_path, small_reci
     for start, more in zip(starts, (1, 3), strict=True):
         network.set_weights([weights + more for weights in ours])
         network.save(start)
-    blend([tmp_path / "run"], prepared, tmp_path / "out", {starts[0]: 0.2, starts[1]: 0.1})
+    blend([tmp_path / "run"], prepared, tmp_path / "out", [(starts[0], 0.2), (starts[1], 0.1)])
     between = keras.models.load_model(tmp_path / "out" / NETWORK, compile=False).get_weights()
     for own, its in zip(ours, between, strict=True):
         np.testing.assert_allclose(its, own + 0.5, atol=1e-5)
@@ -37,14 +37,19 @@ def test_another_network_is_refused(prepared, tmp_path, small_recipe):
     other = tmp_path / "other.keras"
     keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)]).save(other)
     with pytest.raises(DataError, match="another network"):
-        blend([tmp_path / "run"], prepared, tmp_path / "out", {other: 0.5})
+        blend([tmp_path / "run"], prepared, tmp_path / "out", [(other, 0.5)])
 
 
-@pytest.mark.parametrize("shares", [(0.0, 0.5), (0.6, 0.6)])
+@pytest.mark.parametrize("shares", [(0.0, 0.5), (0.6, 0.6), (float("nan"), 0.5)])
 def test_shares_that_leave_no_mean_are_refused(tmp_path, shares):
-    starts = dict(zip((tmp_path / "a.keras", tmp_path / "b.keras"), shares, strict=True))
+    starts = list(zip((tmp_path / "a.keras", tmp_path / "b.keras"), shares, strict=True))
     with pytest.raises(DataError, match="shares of the starts"):
         blend([], tmp_path, tmp_path / "out", starts)
+
+
+def test_a_start_that_is_named_twice_is_refused(tmp_path):
+    with pytest.raises(DataError, match="named twice"):
+        blend([], tmp_path, tmp_path / "out", [(tmp_path / "a.keras", 0.3), (tmp_path / "a.keras", 0.6)])
 
 
 def test_several_runs_are_averaged_and_normalise_by_films_again(prepared, tmp_path, small_recipe):

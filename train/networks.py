@@ -8,27 +8,16 @@ from train.recipe import Recipe
 
 FILTERS = 32
 
-# EfficientNet-Lite (TensorFlow's release of 2020, after Tan & Le 2019): expansion, kernel, stride, channels, repeats.
-LITE = {
-    "lite0": (
-        (1, 3, 1, 16, 1),
-        (6, 3, 2, 24, 2),
-        (6, 5, 2, 40, 2),
-        (6, 3, 2, 80, 3),
-        (6, 5, 1, 112, 3),
-        (6, 5, 2, 192, 4),
-        (6, 3, 1, 320, 1),
-    ),
-    "lite2": (
-        (1, 3, 1, 16, 1),
-        (6, 3, 2, 24, 3),
-        (6, 5, 2, 48, 3),
-        (6, 3, 2, 88, 4),
-        (6, 5, 1, 120, 4),
-        (6, 5, 2, 208, 5),
-        (6, 3, 1, 352, 1),
-    ),
-}
+# EfficientNet-Lite0 (TensorFlow's release of 2020, after Tan & Le 2019): expansion, kernel, stride, channels, repeats.
+LITE0 = (
+    (1, 3, 1, 16, 1),
+    (6, 3, 2, 24, 2),
+    (6, 5, 2, 40, 2),
+    (6, 3, 2, 80, 3),
+    (6, 5, 1, 112, 3),
+    (6, 5, 2, 192, 4),
+    (6, 3, 1, 320, 1),
+)
 EPSILON = 1e-3
 PLACES = "places"
 
@@ -37,7 +26,7 @@ def build(recipe: Recipe, size: int | None) -> keras.Model:
     """The recipe's network for squares of `size` px (None: any size, not for the thesis's network)."""
     if recipe.network == "thesis":
         return thesis(size, recipe.blocks, recipe.norm_momentum)
-    return reader(size, recipe.backbone)
+    return reader(size)
 
 
 def with_places(network: keras.Model) -> keras.Model:
@@ -63,23 +52,23 @@ def thesis(size: int, blocks: int, norm_momentum: float = 0.99) -> keras.Model:
     return keras.Model(inputs, layers.Dense(len(CODES), activation="softmax", name="probabilities")(x), name="thesis")
 
 
-def reader(size: int | None, backbone: str = "lite0") -> keras.Model:
-    """EfficientNet-Lite with one channel: each film standardised by its own mean and deviation, pooled at the end."""
+def reader(size: int | None) -> keras.Model:
+    """EfficientNet-Lite0 with one channel: each film standardised by its own mean and deviation, pooled at the end."""
     inputs = keras.Input((size, size, 1), name="film")
     x = layers.LayerNormalization(axis=(1, 2, 3), center=False, scale=False, epsilon=1.0, name="standardise")(inputs)
-    x = lite(x, backbone)
+    x = lite0(x)
     x = layers.GlobalAveragePooling2D(dtype="float32", name="features")(x)
     x = layers.Dropout(0.2, dtype="float32")(x)
     last = layers.Dense(len(CODES), activation="softmax", dtype="float32", name="probabilities")
     return keras.Model(inputs, last(x), name="reader")
 
 
-def lite(x: keras.KerasTensor, backbone: str) -> keras.KerasTensor:
-    """A key of LITE without its classifier: (films, size, size, channels) -> (films, size/32, size/32, 1280)."""
+def lite0(x: keras.KerasTensor) -> keras.KerasTensor:
+    """EfficientNet-Lite0 without its classifier: (films, size, size, channels) -> (films, size/32, size/32, 1280)."""
     x = _convolve(x, 32, 3, 2, "stem")
     channels = 32
     number = 0
-    for expansion, kernel, stride, width, repeats in LITE[backbone]:
+    for expansion, kernel, stride, width, repeats in LITE0:
         for repeat in range(repeats):
             x = _block(x, channels, expansion, kernel, stride if repeat == 0 else 1, width, f"block{number}")
             channels = width

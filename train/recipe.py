@@ -18,7 +18,6 @@ class Recipe(BaseModel):
     """One training run.
 
     network: which network of train/networks.py; blocks only for the thesis's.
-    backbone: which EfficientNet-Lite the reader is; pretrained: whether it starts from ImageNet's weights.
     start_from: a published network (.keras) to go on from.
     sizes: (first epoch, side in pixels) of each stage: a network may start small. The last size is published.
     steps: batches an epoch; 0: as many as one pass over the training films (times `copies`) takes.
@@ -46,7 +45,6 @@ class Recipe(BaseModel):
 
     network: Literal["thesis", "reader"]
     blocks: int = Field(4, ge=1, le=5)
-    backbone: Literal["lite0", "lite2"] = "lite0"
     pretrained: bool = False
     start_from: str = ""
     sizes: tuple[tuple[int, int], ...]

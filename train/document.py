@@ -36,8 +36,9 @@ what it sets otherwise than the first one. Runs with priors whose recipe is the 
 names say: what counted as one archive (train/priors.py; by-source, rsna-apart); whether films that are shown by a half
 count in the priors, and the other half is named one of three classes or an even mixture of them (even and counted: not,
 and one; the others: they do, and a mixture); whether labels are smoothed before the priors (even) or after them. A pair
-is two networks side by side, each trained on as many views and seeing one of the scales, and the runs named kept never
-cut the lungs off where they move a film, both by code that was not kept.
+is two networks side by side, each trained on as many views and seeing one of the scales; the runs named kept never cut
+the lungs off where they move a film; those named lite2 are of EfficientNet-Lite2, a half larger; those named ranked are
+given every grey level's rank in its film: all by code that was not kept.
 """
 FIRST = "short-without-"
 TRIED_FIGURES = (

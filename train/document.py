@@ -186,9 +186,16 @@ def _left_out_figures(told: dict) -> dict[str, str]:
 def changed(recipe: dict, first: dict | None) -> str:
     """What a recipe sets otherwise than the first one, sources left out apart. What came later is at its default."""
     unset = {name: field.default for name, field in Recipe.model_fields.items() if not field.is_required()}
+    unset["teachers"] = []  # as JSON has it
     ours, theirs = _flat(unset | recipe), _flat(unset | (first or {}))
     names = sorted(name for name in {*ours, *theirs} - {"leave_out"} if ours.get(name) != theirs.get(name))
-    return ", ".join(f"{name} {ours.get(name, 'not set')}" for name in names)
+    return ", ".join(f"{name} {_named(ours[name]) if name in ours else 'not set'}" for name in names)
+
+
+def _named(value: object) -> object:
+    """A setting as it is told: of files of networks the folders of their runs."""
+    files = isinstance(value, list) and value and all(isinstance(each, str) for each in value)
+    return " and ".join(Path(file).parent.name for file in value) if files else value
 
 
 def _flat(table: dict) -> dict:

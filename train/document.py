@@ -37,8 +37,9 @@ names say: what counted as one archive (train/priors.py; by-source, rsna-apart);
 count in the priors, and the other half is named one of three classes or an even mixture of them (even and counted: not,
 and one; the others: they do, and a mixture); whether labels are smoothed before the priors (even) or after them. A pair
 is two networks side by side, each trained on as many views and seeing one of the scales; the runs named kept never cut
-the lungs off where they move a film; those named lite2 are of EfficientNet-Lite2, a half larger; those named ranked are
-given every grey level's rank in its film: all by code that was not kept.
+the lungs off where they move a film; those named lite2 are of EfficientNet-Lite2 in Lite0's place; those named ranked
+are given every grey level's rank in its film; those named taught learn, by the share told, the mean of what the
+networks that are named say of each view, and else its label: all by code that was not kept.
 """
 FIRST = "short-without-"
 TRIED_FIGURES = (
@@ -186,7 +187,6 @@ def _left_out_figures(told: dict) -> dict[str, str]:
 def changed(recipe: dict, first: dict | None) -> str:
     """What a recipe sets otherwise than the first one, sources left out apart. What came later is at its default."""
     unset = {name: field.default for name, field in Recipe.model_fields.items() if not field.is_required()}
-    unset["teachers"] = []  # as JSON has it
     ours, theirs = _flat(unset | recipe), _flat(unset | (first or {}))
     names = sorted(name for name in {*ours, *theirs} - {"leave_out"} if ours.get(name) != theirs.get(name))
     return ", ".join(f"{name} {_named(ours[name]) if name in ours else 'not set'}" for name in names)

@@ -28,7 +28,6 @@ from train.pack import open_pack, squares
 from train.prepare import open_prepared
 from train.recipe import Recipe
 from train.split import Placed, Split
-from train.teachers import open_teacher, taught
 
 log = logging.getLogger(__name__)
 
@@ -59,7 +58,6 @@ def fit(recipe: Recipe, prepared: Path, run: Path, resume: bool = False) -> None
     judged = build(recipe, network.input_shape[1])
     judged.compile(loss=_cross_entropy(recipe), metrics=["accuracy"])
     validation = None
-    teachers = [open_teacher(Path(file)) for file in recipe.teachers]
     with makers(feed, partial(open_feed, drawn, prepared)) as make:
         for epoch in range(len(history), recipe.epochs):
             started = time.monotonic()
@@ -67,8 +65,7 @@ def fit(recipe: Recipe, prepared: Path, run: Path, resume: bool = False) -> None
             if validation is None or validation[0].shape[1] != size:
                 validation = validation_batch(split, prepared, recipe, size)
             feed.start_epoch(epoch)
-            batches = taught(ahead(feed, make), teachers) if teachers else ahead(feed, make)
-            batches = tqdm(batches, f"epoch {epoch + 1}", len(feed), unit="batch", disable=None)
+            batches = tqdm(ahead(feed, make), f"epoch {epoch + 1}", len(feed), unit="batch", disable=None)
             row = {"epoch": epoch + 1} | _train(network, batches)
             _copy_averages(network, judged)
             if validation is not None:
@@ -152,18 +149,14 @@ def _start_of(recipe: Recipe, run: Path) -> str | None:
         return json.loads((run / RUN).read_text()).get("start")
     if not recipe.start_from:
         return None
-    return _checksum(Path(recipe.start_from), recipe)
-
-
-def _checksum(network: Path, recipe: Recipe) -> str:
-    """SHA-256 of a network that a run goes on from or learns from. Raises DataError as `_start_of`."""
-    if not network.is_file():
-        raise DataError(f"There is no network {network} to go on from or to learn from.")
-    if not set(recipe.leave_out) <= _left_out_of(network):
+    start = Path(recipe.start_from)
+    if not start.is_file():
+        raise DataError(f"There is no network {start} to go on from.")
+    if not set(recipe.leave_out) <= _left_out_of(start):
         raise DataError(
-            f"{network} may have been trained on {', '.join(recipe.leave_out)}: {RUN} beside it says no other."
+            f"{start} may have been trained on {', '.join(recipe.leave_out)}: {RUN} beside it says no other."
         )
-    return record_of(network).sha256
+    return record_of(start).sha256
 
 
 def _left_out_of(network: Path) -> set[str]:
@@ -198,7 +191,6 @@ def _start_or_check(
     described |= {
         "films": dict(sorted(count.items())),
         "start": start,
-        "teachers": [_checksum(Path(file), recipe) for file in recipe.teachers],
         "commit": _commit(),
         "backend": keras.backend.backend(),
         "keras": keras.__version__,
@@ -257,36 +249,30 @@ def accuracy(labels, probabilities):
 
 @keras.saving.register_keras_serializable("train")
 class WithPriors(keras.losses.Loss):
-    """Cross-entropy of the probabilities times the priors that follow the labels: float (films, 2 or 3 * classes).
+    """Cross-entropy of the probabilities times the priors that follow the labels: float (films, 2 * classes).
 
     What the priors say already, the network need not say: it gains nothing by it (balanced softmax: Ren et al., NeurIPS
     2020, there with the priors of all films). Labels are smoothed after the priors: of a film whose class its source
     tells, the network need be less sure. A row of labels that names several classes says that it is one of them, not
-    which: the loss is of their sum. By the share `taught` it is the cross-entropy of what teachers say, which stands
-    behind the priors (distillation: Hinton et al., 2015; of the same views: Beyer et al., CVPR 2022).
+    which: the loss is of their sum.
     """
 
-    def __init__(self, label_smoothing: float = 0.0, taught: float = 0.0, **of_every_loss):
+    def __init__(self, label_smoothing: float = 0.0, **of_every_loss):
         super().__init__(**of_every_loss)
         self.label_smoothing = label_smoothing
-        self.taught = taught
 
     def call(self, y_true, y_pred):
         """Of each film: float (films,)."""
         classes = y_pred.shape[-1]
-        y_true = keras.ops.cast(y_true, y_pred.dtype)
-        labels, priors, said = (y_true[:, first : first + classes] for first in (0, classes, 2 * classes))
+        labels, priors = y_true[:, :classes], keras.ops.cast(y_true[:, classes:], y_pred.dtype)
         told = _shares(keras.ops.maximum(y_pred, keras.config.epsilon()) * priors)
         named = keras.ops.stop_gradient(_shares(keras.ops.cast(labels > 0, y_pred.dtype) * told))
         smoothed = (1 - self.label_smoothing) * named + self.label_smoothing / classes
-        loss = keras.ops.categorical_crossentropy(smoothed, told)
-        if not self.taught:
-            return loss
-        return (1 - self.taught) * loss + self.taught * keras.ops.categorical_crossentropy(said, y_pred)
+        return keras.ops.categorical_crossentropy(smoothed, told)
 
     def get_config(self):
         """What the loss is made of again."""
-        return super().get_config() | {"label_smoothing": self.label_smoothing, "taught": self.taught}
+        return super().get_config() | {"label_smoothing": self.label_smoothing}
 
 
 def _shares(rows):
@@ -296,7 +282,7 @@ def _shares(rows):
 def trained_by(recipe: Recipe) -> keras.losses.Loss:
     """The loss that the classes are trained by."""
     if recipe.with_priors:
-        return WithPriors(label_smoothing=recipe.label_smoothing, taught=recipe.taught)
+        return WithPriors(label_smoothing=recipe.label_smoothing)
     return _cross_entropy(recipe)
 
 

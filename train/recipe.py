@@ -37,7 +37,6 @@ class Recipe(BaseModel):
     priors: how far a network is told how often each class goes with the source of a film, so that nothing is gained by
         knowing the source: from 0, not at all, to short of 1, wholly; after Ren et al., NeurIPS 2020.
     places: weight of the loss of where the pneumothorax lies, on films on which it was outlined, or that have none.
-    teachers: networks (.keras) whose mean probabilities of each view are learned beside its label; taught: their share.
     precision: what the layers calculate in; weights are float32 always.
     augmentation: probability of each transform of train/augment.py.
     """
@@ -73,8 +72,6 @@ class Recipe(BaseModel):
     halves: float = Field(0.0, ge=0, le=1)
     priors: float = Field(0.0, ge=0, lt=1)
     places: float = Field(0.0, ge=0)
-    teachers: tuple[str, ...] = ()
-    taught: float = Field(0.0, ge=0, le=1)
     precision: Literal["float32", "mixed_bfloat16"] = "float32"
     augmentation: dict[str, float] = {}
 
@@ -85,8 +82,6 @@ class Recipe(BaseModel):
             raise ValueError(f"unknown augmentation: {', '.join(sorted(unknown))}")
         if not self.sizes or self.sizes[0][0] != 0 or list(self.sizes) != sorted(self.sizes):
             raise ValueError(f"sizes must start at epoch 0 and rise. Received: {self.sizes}")
-        if bool(self.teachers) != bool(self.taught):
-            raise ValueError("teachers and the share that is taught by them go together")
         if self.network == "thesis" and len(self.sizes) > 1:
             raise ValueError("the thesis's network has one size, since it flattens its maps")
         return self
@@ -98,11 +93,8 @@ class Recipe(BaseModel):
 
     @property
     def with_priors(self) -> bool:
-        """Whether labels are followed by priors, even ones where none are told.
-
-        Beside halves they are always, since a label may be several classes, and before what teachers say.
-        """
-        return bool(self.priors or self.halves or self.taught)
+        """Whether labels are followed by priors. Beside halves they are always, even ones: a label may be several."""
+        return bool(self.priors or self.halves)
 
     def size_at(self, epoch: int) -> int:
         """Side of the input in an epoch (counted from 0)."""

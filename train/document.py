@@ -25,6 +25,7 @@ films of other collections, AUC of those with it against those with the other lu
 latter read as pneumothorax. The recipe is told by what it sets otherwise than the run before.
 By code that was not kept, the runs named even smoothed labels before the priors, and the one named native saw films of
 256 px in a square of 224: at its larger scale the middle of a film as it is, where the others enlarge one of 224 px.
+The one named far has the body of lungcare 1.0.18 and other scales, by `train.scales.scale`: the command takes none.
 """
 LEFT_OUT = """
 ## Sources left out

@@ -12,9 +12,10 @@ import cv2
 import numpy as np
 
 from lungcare.film import decode
+from train.lungs import packed_lungs
 from train.manifest import Film
 from train.outlines import landmarks, warp
-from train.pack import open_lungs, open_pack
+from train.pack import open_pack
 
 SIDE = 352
 # The frame around the mean lungs, in their width and height.
@@ -94,7 +95,7 @@ class Appearance:
 def outlined(prepared: Path, films: list[Film]) -> dict[str, np.ndarray]:
     """The landmarks of every film on which both lungs were found, by the film's name."""
     _, rows = open_pack(prepared)
-    lungs = open_lungs(prepared, len(rows))
+    lungs = packed_lungs(prepared)
     found = {film.file: landmarks(lungs.mask(rows[film.file])) for film in films}
     return {name: points for name, points in found.items() if points is not None}
 

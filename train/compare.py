@@ -15,9 +15,9 @@ from train.evaluate import opened
 from train.fit import HISTORY, NETWORK, RUN
 from train.halves import graftable
 from train.look import look_at
-from train.manifest import DataError
+from train.lungs import packed_lungs
 from train.measure import Readings, auc_of, balanced_accuracy, with_interval
-from train.pack import PackedLungs, open_lungs, open_pack, squares
+from train.pack import PackedLungs, open_pack, squares
 from train.prepare import open_prepared
 from train.recipe import STEPS
 from train.split import Placed
@@ -35,14 +35,12 @@ def compare(runs: list[Path], prepared: Path, results: Path = Path("docs/results
     four classes; and balanced accuracies that tell what it reads: resaved, lungs_blanked, only_lungs, and transplanted,
     lungs in the body of another class's film, with body_followed, the share of those that are read as the body's class.
     grafted and archive_followed: lungs with and without a pneumothorax in normal films, see `train.audit.grafted`.
-    Raises DataError where nobody has looked for the lungs yet.
+    The lungs are those of `train.lungs.packed_lungs`, which may raise DataError.
     """
     split, _ = open_prepared(prepared)
     films = [p for p in split.films if p.part == "validation"]
     pack, rows = open_pack(prepared)
-    lungs = open_lungs(prepared, len(pack))
-    if not lungs:
-        raise DataError(f"Nobody has looked for the lungs of {prepared}. Run `python -m train segment` first.")
+    lungs = packed_lungs(prepared)
     path = results / TRIED
     tried = json.loads(path.read_text()) if path.is_file() else {}
     for run in runs:

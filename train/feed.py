@@ -17,8 +17,9 @@ from lungcare.cores import cores
 from lungcare.lungs import box_of
 from train.augment import Chest, borrow_grain, borrow_tone, degrade, move, transplant
 from train.halves import LEFT, NEITHER, RIGHT, affected_half, graft, middle_of, mirrored, outlines_of
+from train.lungs import packed_lungs
 from train.manifest import DataError
-from train.pack import PackedLungs, open_lungs, open_pack
+from train.pack import PackedLungs, open_pack
 from train.prepare import open_prepared
 from train.priors import priors
 from train.recipe import Recipe
@@ -222,7 +223,7 @@ def training_films(split: Split, leave_out: tuple[str, ...]) -> list[Placed]:
 def open_feed(recipe: Recipe, prepared: Path, films: list[Placed] | None = None) -> Feed:
     """The feed of a recipe from prepared films: of `films`, or of all that it trains on.
 
-    Raises DataError when there is none, or when the recipe wants the lungs and nobody has looked for them.
+    Where the recipe wants the lungs, see `train.lungs.packed_lungs`. Raises DataError when there is no film.
     """
     split, data = open_prepared(prepared)
     if films is None:
@@ -230,9 +231,8 @@ def open_feed(recipe: Recipe, prepared: Path, films: list[Placed] | None = None)
     if not films:
         raise DataError(f"{prepared} has no film in its training part.")
     pack, rows = open_pack(prepared)
-    lungs = open_lungs(prepared, len(pack))
-    if (recipe.geometry.lungs or recipe.transplant or recipe.halves) and not lungs:
-        raise DataError(f"The recipe wants the lungs of the films in {prepared}. Run `python -m train segment` first.")
+    wants_lungs = recipe.geometry.lungs or recipe.transplant or recipe.halves
+    lungs = packed_lungs(prepared) if wants_lungs else PackedLungs.none(len(pack))
     chosen = np.array([rows[p.film.file] for p in films])
     outlines = outlines_of(films, data, pack.shape[1]) if recipe.halves or recipe.places else None
     return Feed(recipe, films, pack, chosen, lungs, outlines)

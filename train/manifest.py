@@ -48,7 +48,7 @@ class Film:
 
     file: path below the data folder, with forward slashes; the film's name everywhere.
     role: internal (for training, validation and test), external or choose (never trained on).
-    group: films that must stay in one part share it; empty where the data name none.
+    group: films that must stay in one part share it, those of one patient; empty where the data name none.
     given: the part that the data themselves put it in, or "".
     age (years), sex (F or M), side (longest side of the original, in pixels): empty or 0 where they are not known.
     """
@@ -98,7 +98,7 @@ def _from_manifest(path: Path) -> list[Film]:
             label=row["label"],
             source=row.get("source") or "films",
             role=row.get("role") or "internal",
-            group=row.get("group") or "",
+            group=row.get("group") or _group_of_patient(row),
             given="official" if row.get("official_split") == "test" else "",
             age_group=row.get("age_group") or "",
             age=row.get("age") or "",
@@ -109,6 +109,11 @@ def _from_manifest(path: Path) -> list[Film]:
         )
         for row in rows
     ]
+
+
+def _group_of_patient(row: dict[str, str]) -> str:
+    """The films of one patient, whose name says something only within its source."""
+    return f"{row.get('source') or 'films'} {row['patient']}" if row.get("patient") else ""
 
 
 def _from_tree(data: Path) -> list[Film]:

@@ -2,7 +2,6 @@
 
 import json
 import logging
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import keras
@@ -10,9 +9,10 @@ import numpy as np
 from keras import layers, ops
 
 from lungcare.bundle import LUNGS
-from lungcare.lungs import SIDE, find_lungs
+from lungcare.lungs import SIDE
 from train.augment import Geometry, degrade, move
 from train.inputs import network_inputs
+from train.lungs import find
 from train.manifest import DataError
 from train.masks import mask_on_square
 from train.pack import PackedLungs, open_pack
@@ -24,7 +24,6 @@ log = logging.getLogger(__name__)
 RESULTS = "results.json"
 CHANNELS = (12, 24, 48, 72, 96)
 BATCH = 32
-PIECE = 256
 RATE = 3e-3
 GEOMETRY = Geometry(rotation=15, shift=0.1, zoom=0.35, stretch=0.3, flip=0.5)
 AUGMENTATION = {
@@ -110,15 +109,6 @@ def soft_dice_and_entropy(drawn, found):
     both = ops.sum(drawn * found, axis=(1, 2, 3))
     dice = (2 * both + 1) / (ops.sum(drawn, axis=(1, 2, 3)) + ops.sum(found, axis=(1, 2, 3)) + 1)
     return ops.mean(entropy, axis=-1) + 1 - dice
-
-
-def find(network: Callable[[np.ndarray], np.ndarray], pack: np.ndarray) -> Iterator[np.ndarray]:
-    """Lungs on packed films, uint8 (n, side, side): float32 (128, 128) of each, the probability to be lung.
-
-    network: its call, as `lungcare.lungs.find_lungs` takes it.
-    """
-    for start in range(0, len(pack), PIECE):
-        yield from find_lungs(network, pack[start : start + PIECE])
 
 
 class Views(keras.utils.PyDataset):

@@ -161,7 +161,7 @@ def learn_missing(prepared: Path, run: Path) -> None:
     log.info("finding the outlines of %d films", len(films))
     points = outlined(prepared, films)
     if not points:
-        raise DataError(f"{prepared} does not say where the lungs are. Run `python -m train segment` first.")
+        raise DataError(f"On no film of {prepared} were two whole lungs found.")
     mean_points = np.mean(list(points.values()), axis=0)
     rng = np.random.default_rng(0)
     for code, sources in SOURCES.items():

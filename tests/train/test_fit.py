@@ -12,9 +12,10 @@ import pytest
 
 from train.feed import UNKNOWN, ahead
 from train.fit import CHECKPOINT, HISTORY, NETWORK, fit, in_known_places
+from train.lungs import packed_lungs
 from train.manifest import DataError
 from train.networks import build, reader, thesis
-from train.pack import PackedLungs, open_pack
+from train.pack import LUNGS, PackedLungs, open_lungs, open_pack
 from train.recipe import read_recipe
 
 
@@ -129,6 +130,22 @@ def test_a_reader_learns_places_and_publishes_none(prepared, tmp_path, monkeypat
     of_path = {v.path: np.asarray(average) for v, average in zip(trained.trainable_variables, averages, strict=True)}
     for variable in published.trainable_variables:
         np.testing.assert_array_equal(np.asarray(variable), of_path[variable.path])
+
+
+def test_films_whose_lungs_nobody_drew_can_train_the_published_reader_further(prepared, tmp_path, monkeypatch):
+    own = shutil.copytree(prepared, tmp_path / "prepared")
+    recipe = read_recipe("reader", sizes=[[0, 64]], batch=4, steps=1, epochs=1, validate_films=0)
+    fit(recipe, own, tmp_path / "run")
+    assert keras.models.load_model(tmp_path / "run" / NETWORK, compile=False).output_shape == (None, 4)
+    found = open_lungs(own, len(open_pack(own)[0]))
+    assert found
+    assert np.array_equal(packed_lungs(own).packed, found.packed)
+
+    monkeypatch.setattr("train.lungs.PUBLISHED", tmp_path)
+    assert packed_lungs(own)
+    (own / LUNGS).unlink()
+    with pytest.raises(DataError, match="train segment"):
+        packed_lungs(own)
 
 
 def test_places_that_nobody_drew_teach_nothing():

@@ -34,6 +34,16 @@ def test_manifest(tmp_path):
     assert (second.label, second.role) == ("other", "external")
 
 
+def test_films_of_one_patient_are_a_group_unless_the_manifest_names_another(tmp_path):
+    (tmp_path / "manifest.csv").write_text(
+        "file,label,source,patient,group\n"
+        "a.png,normal,here,7,\nb.png,pneumonia,here,7,\nc.png,normal,there,7,\nd.png,normal,here,8,g1\ne.png,normal,here,,\n"
+    )
+    groups = [film.group for film in read_films(tmp_path)]
+    assert groups[0] == groups[1] != groups[2]
+    assert groups[2:] == ["there 7", "g1", ""]
+
+
 @pytest.mark.parametrize(
     ("content", "words"),
     [

@@ -11,8 +11,8 @@ from benchmarks.question import QUIET, RESULTS, ROOT
 DOCS = ROOT / "docs"
 HEAD = """# Benchmarks
 
-`make bench` measures all of this on a quiet machine and writes this page; each part is a command of its own, named with
-its result. Ratios are of things measured in turns, in one run. Nothing here is typed by hand.
+`make bench` measures all of this but the *Others* on a quiet machine and writes this page; each part is a command of
+its own, named with its result. Ratios are of things measured in turns, in one run. Nothing here is typed by hand.
 """
 TITLES = {
     "serving": "Ours beside the thesis's way to serve",
@@ -52,7 +52,7 @@ OTHERS = """## Others
 |---|---|---|
 | the page: first view, and from film to reading | `python -m benchmarks.page` | `page-lungcare.json` |
 | the decoder at its worst | `python -m benchmarks.costs` | `costs.json` |
-| the network on each device beside the processor | `python -m benchmarks.device` | [deploy/GPU.md](../deploy/GPU.md) |
+| the network on each device beside the processor | `python -m benchmarks.device` | [none](../deploy/GPU.md) |
 | training steps lost to reading and augmenting | `python -m benchmarks.feed` | `feed-thesis-cnn4.json` |
 """
 
@@ -121,8 +121,9 @@ def _measured(result: dict) -> str:
     machine = result["machine"]
     quiet = "quiet" if result["is_quiet"] else f"**not quiet, so that this is worth little (limit {QUIET:.0%})**"
     packages = ", ".join(f"{name} {version}" for name, version in machine["packages"].items())
+    models = " and ".join(f"`{tag}`" for tag in result.get("models", {"": result.get("model")}).values())
     return (
-        f"`{result['command']}`, {result['date']}, {result['took_seconds']} s, on {machine['processor']}, "
+        f"{models}, by `{result['command']}`, {result['date']}, {result['took_seconds']} s, on {machine['processor']}, "
         f"{machine['cores']} cores, {machine['memory_gb']} GB, Python {machine['python']}, {packages}. "
         f"Others used {result['busy_before']:.0%} of the cores before it began: {quiet}.\n"
     )

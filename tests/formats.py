@@ -400,8 +400,9 @@ def document() -> str:
         f"| Width times height | {MAX_PIXELS / 1e6:g} megapixels of 8-bit grey (`LUNGCARE_MAX_PIXELS`); {_shares()} |",
         f"| Shorter side | at least {MIN_SIDE} pixels |",
         "",
-        "They are looked at before anything is decoded. What is made to take long or much memory is refused with",
-        "`too_costly`. Measured: `python -m benchmarks.costs`.",
+        "They are looked at before anything is decoded. A file above them is answered 413, `file_too_large` or",
+        "`too_many_pixels`; so is what is made to take long or much memory, `too_costly`. Measured:",
+        "`python -m benchmarks.costs`.",
         "",
     ]
     return "\n".join(lines)

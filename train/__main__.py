@@ -331,7 +331,7 @@ def _parser() -> argparse.ArgumentParser:
     compare.add_argument("runs", nargs="+", type=Path, metavar="RUN")
 
     experiments = add("experiments", _experiments, "run a table of the thesis again, cell by cell")
-    experiments.set_defaults(data=Path("runs/thesis-data"))
+    experiments.set_defaults(data=Path("runs/balanced"))
     experiments.add_argument("table", choices=("depth", "tuning", "doubts", "beside"))
     experiments.add_argument(
         "--runs", type=Path, default=Path("runs/experiments"), help="where the cells' runs lie (default: %(default)s)"

@@ -65,6 +65,7 @@ def model_card(card: Card, audits: list[dict]) -> str:
         other=_other(card),
         influence=_influence(card),
         chance=f"{1 / len(CODES):.2f}",
+        audited=_audited(own),
         audit=_audit(own_first(card, audits)),
         failures=_failures(card),
         reproduction=_reproduction(card),
@@ -313,6 +314,11 @@ def _lungs(card: Card) -> str:
     )
 
 
+def _audited(audit: dict | None) -> str:
+    """How many films were changed."""
+    return f"{audit['changes']['whole']['balanced_accuracy']['films']} of the test films" if audit else "Test films"
+
+
 def _audit(shown: list[dict]) -> str:
     if not shown:
         return NOT_MEASURED
@@ -453,7 +459,9 @@ def _reproduction(card: Card) -> str:
     commands.append(f"evaluate --run {run}")
     commands += [f"{step} --run {run} --name {card.name}" for step in ("audit", "publish")]
     lines = ["```sh", *(f"python -m train {command}" for command in commands), "```", ""]
-    lines.append(f"RECIPE.toml holds the fields of `training` in `models/{card.name}/{CARD}`.")
+    lines.append(
+        f"RECIPE.toml holds those fields of `training` in `models/{card.name}/{CARD}` that `train/recipe.py` knows."
+    )
     if start:
         lines.append(
             f"How `start_from`, `{start}`, was made: README, *Train it on your own films*; "

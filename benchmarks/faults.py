@@ -96,13 +96,6 @@ def main() -> None:
             figures["reached"] |= outcome.figures
 
 
-def may_make_file_systems() -> bool:
-    """Whether this system lets us make a file system of our own."""
-    if not shutil.which(OWN_FILES[0]):
-        return False
-    return subprocess.run([*OWN_FILES, "mount -t tmpfs none /tmp"], capture_output=True).returncode == 0
-
-
 # ---- starts that have to be refused
 
 

@@ -77,7 +77,10 @@ def compare(card: Path, table: Path) -> Drift:
     """Hold a table of `python -m lungcare batch` against the reference in a card. Raises DriftError."""
     model, kept = _reference_of(card)
     rows = _rows(table, model)
-    read = [_even(row) for row in rows if row["outcome"] == "read"]
+    try:
+        read = [_even(row) for row in rows if row["outcome"] == "read"]
+    except (ValueError, ZeroDivisionError) as error:
+        raise DriftError(f"{table} has probabilities that are none.") from error
     if len(read) < LEAST_FILMS:
         raise DriftError(f"{table} has {len(read)} films that were read; at least {LEAST_FILMS} are needed.")
     changes = []
@@ -115,6 +118,8 @@ def _even(row: dict[str, str]) -> dict[str, float]:
     """The probabilities of a row as they are for conditions equally frequent, for which those of the reference are."""
     even = {code: float(row[code]) / float(part) for code, part in zip(CODES, row["prevalence"].split(), strict=True)}
     total = sum(even.values())
+    if not total > 0:
+        raise ValueError("no probabilities")
     return {code: share / total for code, share in even.items()}
 
 
@@ -131,7 +136,7 @@ def _reference_of(card: Path) -> tuple[str, dict]:
     try:
         told = json.loads(card.read_text(encoding="utf-8"))
         model, kept = f"{told['name']}:{told['version']}", told["metrics"].get("reference")
-    except (OSError, ValueError, KeyError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise DriftError(f"{card} is no card of a model.") from error
     if kept is None:
         raise DriftError(f"{card} keeps no reference. Publish the model anew: python -m train evaluate, then publish.")
@@ -147,6 +152,8 @@ def _rows(table: Path, model: str) -> list[dict[str, str]]:
         raise DriftError(f"{table} cannot be read as a table.") from error
     if tuple(reader.fieldnames or ()) != COLUMNS:
         raise DriftError(f"{table} is no table of `python -m lungcare batch`.")
+    if rows and None in rows[-1].values():  # it was stopped while it wrote that row
+        rows.pop()
     others = sorted({row["model"] for row in rows} - {model})
     if others:
         raise DriftError(f"{table} has readings of {', '.join(others)}; the card is that of {model}.")

@@ -18,7 +18,7 @@ DPI = 150
 MARGIN = 90
 BOTTOM = SIZE[1] - MARGIN
 FILM_SIDE = 800  # height of the ground that the film stands on, at most
-INK, SOFT, LINE, PANEL, ACCENT = "#15212a", "#4c5b67", "#ccd6dd", "#e6ebef", "#0b5c8a"
+INK, SOFT, PANEL, ACCENT = "#15212a", "#4c5b67", "#e6ebef", "#0b5c8a"
 ROUGHNESS = 4
 
 

@@ -74,7 +74,8 @@ def page(card: Card, offered: list[Example], settings: Settings) -> str:
     """All screens; page.js shows one at a time."""
     figures = quality(card)
     return f"""
-<div class="lc" data-max-bytes="{settings.max_bytes}" data-columns="{",".join(COLUMNS)}">
+<div class="lc" data-max-bytes="{settings.max_bytes}" data-columns="{",".join(COLUMNS)}"
+  data-model="{escape(card.tag)}">
   <a class="lc-skip" href="#lc-content">{both("nav.skip")}</a>
   {_header()}
   <div id="lc-content" tabindex="-1">
@@ -475,7 +476,7 @@ def _templates(settings: Settings) -> str:
     texts = {
         **{code: refusal(answers) for code, answers in refusals.items()},
         **{f"{code}-cells": cells(answers) for code, answers in refusals.items()},
-        **{code: _unanswered(code) for code in ("offline", *UNANSWERED)},
+        **{f"{code}-again": _unanswered(code) for code in ("offline", *UNANSWERED)},
         "reading": both("examine.reading"),
         "progress": both("several.progress", done="[done]", total="[total]"),
         "done": both("several.done", total="[total]", read="[read]", refused="[refused]"),

@@ -111,7 +111,7 @@ def _whole(tag: str, entry: str | Path) -> Bundle:
         bentoml.models.get(tag)
         return Bundle(entry)
     except Exception as error:  # BentoML raises many things on a damaged model.yaml
-        reason = str(error).splitlines()[0].rstrip(".")
+        reason = (str(error) or type(error).__name__).splitlines()[0].rstrip(".")
         raise StoreError(
             f"{tag} in the model store is damaged: {reason}. Put it in anew: {_command(tag)} --replace"
         ) from error

@@ -84,6 +84,8 @@ def _serve(host: str, port: int, tag: str) -> int:
         if _is_ready(server, host, port):
             at = f"http://{_reachable(host)}:{port}"
             print(f"\nLungCare is ready.\n  page  {at}/ui\n  API   {at}/classify\n  help  {at}/docs\n", flush=True)
+        elif server.poll() is None:
+            print(f"LungCare runs, and is not ready after {PATIENCE_SECONDS} s: its log says why.", flush=True)
         return server.wait()
     except KeyboardInterrupt:
         return 0

@@ -42,6 +42,29 @@ def table(folder, probabilities, refused: int = 0, model: str = MODEL, prevalenc
     return path
 
 
+def listed(folder) -> object:
+    """A file of JSON that is no object."""
+    path = folder / "card.json"
+    path.write_text("[1, 2]")
+    return path
+
+
+def worded(path) -> object:
+    """A table in which a probability is a word."""
+    with path.open("a", newline="") as stream:
+        csv.DictWriter(stream, COLUMNS).writerow(
+            {"file": "z", "outcome": "read", "model": MODEL, "prevalence": "1 1 1 1", **dict.fromkeys(CODES, "much")}
+        )
+    return path
+
+
+def test_a_row_that_was_cut_off_is_left_out(tmp_path):
+    reference, out = card(tmp_path, drawn(200, 1)), table(tmp_path, drawn(99, 1))
+    with out.open("a") as stream:
+        stream.write("z,read,,normal,,0.25,0.2")
+    assert drift.compare(reference, out).films == 99
+
+
 def test_a_prevalence_is_no_change_of_the_films(tmp_path):
     own = (0.9, 0.06, 0.03, 0.01)
     found = drift.compare(card(tmp_path, drawn(2000, 1)), table(tmp_path, drawn(500, 2), prevalence=own))
@@ -97,6 +120,9 @@ def test_a_condition_that_is_never_likely_has_fewer_bins(tmp_path):
         (lambda folder: (card(folder, drawn(99, 1)), card(folder, drawn(99, 1))), "is no table"),
         (lambda folder: (card(folder, drawn(99, 1)), table(folder, drawn(9, 1))), "at least 50"),
         (lambda folder: (card(folder, drawn(99, 1)), table(folder, drawn(99, 1), model="x:1.0.0")), "x:1.0.0"),
+        (lambda folder: (listed(folder), table(folder, drawn(99, 1))), "is no card"),
+        (lambda folder: (card(folder, drawn(99, 1)), table(folder, np.full((99, 4), np.nan))), "probabilities"),
+        (lambda folder: (card(folder, drawn(99, 1)), worded(table(folder, drawn(99, 1)))), "probabilities"),
     ],
 )
 def test_what_cannot_be_compared_is_said(tmp_path, capsys, made, said):

@@ -84,7 +84,7 @@ def read_films(data: Path) -> list[Film]:
 
 
 def _from_manifest(path: Path) -> list[Film]:
-    with path.open(newline="", encoding="utf-8") as lines:
+    with path.open(newline="", encoding="utf-8-sig") as lines:
         rows = list(csv.DictReader(lines))
     missing = {"file", "label"} - set(rows[0] if rows else ())
     if missing:
@@ -103,7 +103,7 @@ def _from_manifest(path: Path) -> list[Film]:
             age_group=row.get("age_group") or "",
             age=row.get("age") or "",
             sex=row.get("sex") or "",
-            side=max(int(row.get("width") or 0), int(row.get("height") or 0)),
+            side=int(max(float(row.get("width") or 0), float(row.get("height") or 0))),
             mask=row.get("mask") or "",
             lung_mask=row.get("lung_mask") or "",
         )

@@ -1,7 +1,6 @@
 """`python -m train segment`: the films with drawn lungs -> a small network that finds the lungs, measured."""
 
 import json
-import logging
 from pathlib import Path
 
 import keras
@@ -18,8 +17,6 @@ from train.masks import mask_on_square
 from train.pack import PackedLungs, open_pack
 from train.prepare import open_prepared
 from train.split import Placed
-
-log = logging.getLogger(__name__)
 
 RESULTS = "results.json"
 CHANNELS = (12, 24, 48, 72, 96)
@@ -61,7 +58,7 @@ def segment(prepared: Path, run: Path, epochs: int, seed: int = 0) -> dict:
         RATE / 10, steps - warmup, 0.01, warmup_target=RATE, warmup_steps=warmup
     )
     network.compile(keras.optimizers.AdamW(rate, weight_decay=0.01), soft_dice_and_entropy)
-    views = Views(films, *_squares(data, films), seed)
+    views = Views(*_squares(data, films), seed)
     network.fit(views, epochs=epochs, verbose=2)
     weights = network.get_weights()
     network = build()  # without the optimiser, which would be saved with it
@@ -117,7 +114,7 @@ class Views(keras.utils.PyDataset):
     films: float32 (n, 128, 128, 1), 0 to 255. lungs: float32 (n, 128, 128, 1), 0 or 1.
     """
 
-    def __init__(self, placed: list[Placed], films: np.ndarray, lungs: np.ndarray, seed: int):
+    def __init__(self, films: np.ndarray, lungs: np.ndarray, seed: int):
         super().__init__()
         self.films, self.lungs = films[..., 0].astype(np.uint8), (lungs[..., 0] * 255).astype(np.uint8)
         self.seed = seed

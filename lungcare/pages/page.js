@@ -134,8 +134,8 @@ async function readOne(film) {
 // That there is no answer, and why: the service is too busy, say, or nobody is there.
 function trouble(screen, fault, again) {
   const box = at(".lc-trouble", screen);
-  put(box, say(at(`#lc-say-${fault.code}`) ? fault.code : "offline"));
-  announce(box.textContent ? at("h2", box).innerHTML : "");
+  put(box, say(`${at(`#lc-say-${fault.code}-again`) ? fault.code : "offline"}-again`));
+  announce(at("h2", box).innerHTML);
   at("h2", box).focus();
   at("[data-do=retry]", box).addEventListener("click", () => {
     put(box, "");
@@ -186,8 +186,9 @@ async function goOn() {
       const film = { file: films[number] };
       try {
         const code = await unfit(film);
-        const rest = Array(root.dataset.columns.split(",").length - 3).fill("");
-        const answer = code ? { cells: say(`${code}-cells`), row: ["refused", code, ...rest] } : await call("row", film);
+        const rest = Array(root.dataset.columns.split(",").length - 4).fill("");
+        const row = ["refused", code, ...rest, root.dataset.model];
+        const answer = code ? { cells: say(`${code}-cells`), row } : await call("row", film);
         if (mine !== turn) return;
         enter(number, answer);
       } catch (error) {

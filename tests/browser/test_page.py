@@ -144,6 +144,7 @@ def test_a_folder_or_a_file_that_is_gone_is_refused_as_such(open_page, film):
     rows = list(csv.reader(io.StringIO(saved(page, "csv")[1].decode("utf-8-sig"))))
     assert [row[1:3] for row in rows[1:]] == [["refused", "unreadable_file"]] * 2
     assert {len(row) for row in rows} == {len(COLUMNS)}
+    assert {row[-1].partition(":")[0] for row in rows[1:]} == {"phantom"}
 
 
 def test_work_is_seen_and_told_while_a_film_is_read(open_page, film):
@@ -395,6 +396,7 @@ def test_the_finding_stands_before_the_film_on_a_phone_and_beside_it_on_a_desk(o
         ("timed_out", 504, "It took too long"),
         ("internal_error", 500, "Something went wrong"),
         ("no_such_code", 418, "cannot be reached"),
+        ("file_too_large", 413, "cannot be reached"),
     ],
 )
 def test_a_service_that_does_not_answer_as_asked_is_said_with_its_reason(open_page, film, code, status, words):

@@ -1,12 +1,22 @@
 """Faults: what the benchmarks try with the model that is served, with a small one."""
 
+import shutil
+import subprocess
+
 import pytest
 
 from benchmarks import faults
 from lungcare.bundle import Bundle
 
+
+def may_make_file_systems() -> bool:
+    if not shutil.which(faults.OWN_FILES[0]):
+        return False
+    return subprocess.run([*faults.OWN_FILES, "mount -t tmpfs none /tmp"], capture_output=True).returncode == 0
+
+
 NEEDS_FILE_SYSTEM = pytest.mark.skipif(
-    not faults.may_make_file_systems(), reason="this system lets us make no file system of our own (unshare, mount)"
+    not may_make_file_systems(), reason="this system lets us make no file system of our own (unshare, mount)"
 )
 
 

@@ -34,6 +34,12 @@ def test_manifest(tmp_path):
     assert (second.label, second.role) == ("other", "external")
 
 
+def test_a_manifest_that_a_spreadsheet_wrote(tmp_path):
+    (tmp_path / "manifest.csv").write_text("file,label,width,height\na.png,normal,640.0,\n", encoding="utf-8-sig")
+    (film,) = read_films(tmp_path)
+    assert (film.file, film.side) == ("a.png", 640)
+
+
 def test_films_of_one_patient_are_a_group_unless_the_manifest_names_another(tmp_path):
     (tmp_path / "manifest.csv").write_text(
         "file,label,source,patient,group\n"

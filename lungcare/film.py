@@ -101,7 +101,7 @@ def decode(data: bytes, max_pixels: int = MAX_PIXELS, side: int | None = None) -
     def check_size(width: int, height: int, share: float) -> None:
         limit = share * max_pixels
         if width * height > limit:
-            raise FilmError("too_many_pixels", megapixels=f"{limit / 1e6:.3g}")
+            raise FilmError("too_many_pixels", megapixels=round(limit / 1e6, 1))
         if min(width, height) < MIN_SIDE:
             raise FilmError("too_small", width=width, height=height, limit=MIN_SIDE)
 

@@ -38,7 +38,7 @@ class FilmForm:
     @property
     def size_error(self) -> RequestError:
         """What is raised for a body that is too large."""
-        return RequestError(self.too_large, megabytes=f"{(self.max_bytes - FORM_BYTES) / 1e6:g}")
+        return RequestError(self.too_large, megabytes=(self.max_bytes - FORM_BYTES) / 1e6)
 
 
 class Forms:

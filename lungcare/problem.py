@@ -90,7 +90,7 @@ class RequestError(Exception):
     headers: for the answer, such as Retry-After.
     """
 
-    def __init__(self, code: str, headers: dict[str, str] | None = None, **values: int | str):
+    def __init__(self, code: str, headers: dict[str, str] | None = None, **values: float | str):
         super().__init__(code)
         self.code = code
         self.headers = headers or {}

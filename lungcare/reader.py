@@ -144,7 +144,7 @@ class Reader:
         """A film that may be read, its longest side that of the network's square. Raises FilmError."""
         limit = self.settings.max_bytes
         if len(data) > limit:
-            raise FilmError("file_too_large", megabytes=f"{limit / 1e6:g}")
+            raise FilmError("file_too_large", megabytes=limit / 1e6)
         return self.gate.check(scaled(decode(data, self.settings.max_pixels, self._size), self._size))
 
     def _in_lungs(self, film: np.ndarray, shares: np.ndarray) -> float | None:

@@ -135,7 +135,7 @@ class FilmError(ValueError):
     values: what the sentences of lungcare/words name, such as the size that was found.
     """
 
-    def __init__(self, code: str, **values: int | str):
+    def __init__(self, code: str, **values: float | str):
         super().__init__(code)
         self.code = code
         self.values = values

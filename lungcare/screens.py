@@ -202,7 +202,7 @@ def _figures(figures: Quality) -> str:
 
 
 def _examine(offered: list[Example], settings: Settings) -> str:
-    formats = both("examine.formats", megabytes=f"{settings.max_bytes / 1e6:g}")
+    formats = both("examine.formats", megabytes=settings.max_bytes / 1e6)
     return f"""
 <section class="lc-screen" data-screen="examine" aria-labelledby="lc-examine-title" hidden>
   <h1 id="lc-examine-title" tabindex="-1">{both("examine.title")}</h1>
@@ -471,7 +471,7 @@ def _zoom() -> str:
 
 def _templates(settings: Settings) -> str:
     """What page.js says by itself: it has no words of its own."""
-    unsent = (FilmError("file_too_large", megabytes=f"{settings.max_bytes / 1e6:g}"), FilmError("unreadable_file"))
+    unsent = (FilmError("file_too_large", megabytes=settings.max_bytes / 1e6), FilmError("unreadable_file"))
     refusals = {error.code: {language: _refusal(error, language) for language in LANGUAGES} for error in unsent}
     texts = {
         **{code: refusal(answers) for code, answers in refusals.items()},

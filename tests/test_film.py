@@ -185,9 +185,9 @@ BAD = {
     "half a jpeg": (phantom.film(kind="JPEG")[:6_000], "damaged_file", {}),
     "half a webp": (phantom.film(kind="WEBP")[:6_000], "damaged_file", {}),
     "png without pixels": (png(100, 100, 8, 0), "damaged_file", {}),
-    "bomb of png": (png(30_000, 30_000, 8, 2), "too_many_pixels", {"megapixels": "36"}),
-    "bomb just above Pillow's warning": (png(10_000, 10_000, 8, 2), "too_many_pixels", {"megapixels": "36"}),
-    "bomb of jpeg": (huge_jpeg(), "too_many_pixels", {"megapixels": "64"}),
+    "bomb of png": (png(30_000, 30_000, 8, 2), "too_many_pixels", {"megapixels": 36.0}),
+    "bomb just above Pillow's warning": (png(10_000, 10_000, 8, 2), "too_many_pixels", {"megapixels": 36.0}),
+    "bomb of jpeg": (huge_jpeg(), "too_many_pixels", {"megapixels": 64.0}),
     "animated png": (animation("PNG"), "several_images", {"count": 3}),
     "animated webp": (animation("WEBP"), "several_images", {"count": 3}),
     "too small": (

@@ -95,3 +95,10 @@ def test_what_cannot_be_said():
 )
 def test_the_language_is_the_one_most_wished_for(accept, language):
     assert preferred(accept) == language
+
+
+def test_a_number_has_the_decimal_mark_of_its_language():
+    told = {language: say("refusal.too_many_pixels.message", language, megapixels=14.4) for language in LANGUAGES}
+    assert "14.4" in told["en"]
+    assert "14,4" in told["id"]
+    assert "50 MB" in say("refusal.file_too_large.message", "id", megabytes=50.0)

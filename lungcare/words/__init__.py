@@ -8,7 +8,7 @@ LANGUAGES = ("en", "id")
 
 
 def say(code: str, language: str = "en", **values: object) -> str:
-    """The sentence for a code, with the values that it names filled in.
+    """The sentence for a code, with the values that it names filled in; of a float, six digits at most.
 
     Raises ValueError for a language that we do not speak, KeyError for a code or a value that is missing.
 
@@ -16,7 +16,12 @@ def say(code: str, language: str = "en", **values: object) -> str:
     say("refusal.too_small.message", "en", width=20, height=30, limit=64)
     ```
     """
-    return sentences(language)[code].format(**values)
+    told = sentences(language)
+    return told[code].format(**{name: _written(value, told["table.decimal"]) for name, value in values.items()})
+
+
+def _written(value: object, decimal: str) -> object:
+    return f"{value:g}".replace(".", decimal) if isinstance(value, float) else value
 
 
 @cache

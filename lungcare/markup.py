@@ -160,21 +160,18 @@ def spoken(answer: Reading) -> str:
 
 def refusal(answers: Mapping[str, Refusal]) -> str:
     """Why a file was not read, and what to do. answers: the same refusal in every language."""
-    first = next(iter(answers.values()))
-    return alert(
-        first.code,
-        both("result.refused"),
-        per_language({language: answer.message for language, answer in answers.items()}),
-        per_language({language: answer.advice for language, answer in answers.items()}),
-    )
+    return _told("result.refused", answers)
 
 
 def failure(answers: Mapping[str, Failure]) -> str:
     """That something of ours went wrong, and what to do. answers: the same failure in every language."""
-    first = next(iter(answers.values()))
+    return _told("result.failed", answers)
+
+
+def _told(title: str, answers: Mapping[str, Refusal | Failure]) -> str:
     return alert(
-        first.code,
-        both("result.failed"),
+        next(iter(answers.values())).code,
+        both(title),
         per_language({language: answer.message for language, answer in answers.items()}),
         per_language({language: answer.advice for language, answer in answers.items()}),
     )

@@ -15,7 +15,6 @@ from lungcare.film import Radiograph, decode, network_input, scaled
 from lungcare.gate import Gate, columns
 from lungcare.reading import FilmError, Flag, Flags, Probabilities, Reading, Refusal
 from lungcare.settings import Settings
-from lungcare.words import say
 
 
 @dataclass(frozen=True)
@@ -133,12 +132,7 @@ class Reader:
 
     def refuse(self, error: FilmError, language: str = "en") -> Refusal:
         """The refusal for an error, in the words of a language."""
-        return Refusal(
-            code=error.code,
-            message=say(f"refusal.{error.code}.message", language, **error.values),
-            advice=say(f"refusal.{error.code}.advice", language, **error.values),
-            model=self.tag,
-        )
+        return error.refusal(self.tag, language)
 
     def _radiograph(self, data: bytes) -> Radiograph:
         """A film that may be read, its longest side that of the network's square. Raises FilmError."""

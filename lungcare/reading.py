@@ -5,6 +5,7 @@ from typing import Literal, get_args
 from pydantic import BaseModel, ConfigDict, Field
 
 from lungcare.conditions import CODES
+from lungcare.words import say
 
 SCHEMA_VERSION = "1.0"
 
@@ -139,3 +140,12 @@ class FilmError(ValueError):
         super().__init__(code)
         self.code = code
         self.values = values
+
+    def refusal(self, model: str, language: str = "en") -> Refusal:
+        """The refusal of the file, in the words of a language. model: tag of the one that would have read it."""
+        return Refusal(
+            code=self.code,
+            message=say(f"refusal.{self.code}.message", language, **self.values),
+            advice=say(f"refusal.{self.code}.advice", language, **self.values),
+            model=model,
+        )

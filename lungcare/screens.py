@@ -28,7 +28,7 @@ from lungcare.markup import (
     refusal,
 )
 from lungcare.quality import Quality, quality
-from lungcare.reading import FilmError, Probabilities, Refusal
+from lungcare.reading import FilmError, Probabilities
 from lungcare.settings import Settings
 from lungcare.words import LANGUAGES, say
 
@@ -472,7 +472,7 @@ def _zoom() -> str:
 def _templates(settings: Settings) -> str:
     """What page.js says by itself: it has no words of its own."""
     unsent = (FilmError("file_too_large", megabytes=settings.max_bytes / 1e6), FilmError("unreadable_file"))
-    refusals = {error.code: {language: _refusal(error, language) for language in LANGUAGES} for error in unsent}
+    refusals = {error.code: {language: error.refusal("", language) for language in LANGUAGES} for error in unsent}
     texts = {
         **{code: refusal(answers) for code, answers in refusals.items()},
         **{f"{code}-cells": cells(answers) for code, answers in refusals.items()},
@@ -493,16 +493,6 @@ def _unanswered(code: str) -> str:
     told = alert(code, both(f"examine.{code}"), both(f"examine.{code}.message"), both("examine.wait"), "h2")
     return told.replace(
         "</article>", f'<button type="button" data-do="retry">{both("examine.retry")}</button></article>'
-    )
-
-
-def _refusal(error: FilmError, language: str) -> Refusal:
-    """The refusal of a file that the browser does not even send."""
-    return Refusal(
-        code=error.code,
-        message=say(f"refusal.{error.code}.message", language, **error.values),
-        advice=say(f"refusal.{error.code}.advice", language, **error.values),
-        model="",
     )
 
 

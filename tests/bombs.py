@@ -91,6 +91,11 @@ def greater_than_said(stream: bytes, syntax: str) -> bytes:
     return write(np.zeros((100, 100), np.uint8), syntax, encode=lambda levels, bits: stream)
 
 
+def wrapped(stream: bytes, side: int) -> bytes:
+    """A DICOM file that says side x side and holds a JPEG 2000 stream."""
+    return write(np.zeros((side, side), np.uint8), uid.JPEG2000, encode=lambda levels, bits: stream)
+
+
 def many_elements() -> bytes:
     """A DICOM file with six million elements that hold nothing."""
     data = write(np.zeros((100, 100), np.uint8))
@@ -125,6 +130,61 @@ def layers(count: int) -> bytes:
     coding = stream.index(b"\xff\x52")
     stream[coding + 6 : coding + 8] = struct.pack(">H", count)
     return bytes(stream)
+
+
+def coded(place: str, side: int = 2000, blocks: tuple[int, int] = (6, 6), precinct: int = 0x11) -> bytes:
+    """A JPEG 2000 stream of precincts of 2 x 2 pixels, or of other small pieces, that says so in an unusual place.
+
+    place: "main" (where it usually is), "comment" (behind a comment that holds a harmless coding style), "component"
+    or "tile". blocks: logarithms of the sides of a block. precinct: those of a precinct, height and width, or 0xFF.
+    """
+    stream = imagecodecs.jpeg2k_encode(np.zeros((side, side), np.uint8), codecformat="j2k")
+    start = stream.index(b"\xff\x52")
+    (length,) = struct.unpack_from(">H", stream, start + 2)
+    end = start + 2 + length
+    usual, style = stream[start:end], stream[start + 4 : end]
+    levels = style[5]
+    small = bytes([levels, blocks[0] - 2, blocks[1] - 2]) + style[8:10] + bytes([precinct] * (levels + 1))
+    tile = end + stream[end:].index(b"\xff\x90")
+    coding = segment(0xFF52, bytes([style[0] | 1]) + style[1:5] + small)
+    if place == "main":
+        return stream[:start] + coding + stream[end:]
+    if place == "comment":
+        return stream[:start] + segment(0xFF64, bytes(2) + usual) + coding + stream[end:]
+    if place == "component":
+        return stream[:end] + segment(0xFF53, b"\0\1" + small) + stream[end:]
+    (size,) = struct.unpack_from(">I", stream, tile + 6)
+    part = stream[tile : tile + 6] + struct.pack(">I", size + len(coding)) + stream[tile + 10 : tile + 12]
+    return stream[:tile] + part + coding + stream[tile + 12 :]
+
+
+def segment(marker: int, body: bytes) -> bytes:
+    """One segment of a JPEG or JPEG 2000 stream."""
+    return struct.pack(">HH", marker, len(body) + 2) + body
+
+
+def box(kind: bytes, body: bytes) -> bytes:
+    """One box of a JP2 file."""
+    return struct.pack(">I4s", len(body) + 8, kind) + body
+
+
+def hidden(side: int) -> bytes:
+    """A JP2 file with the header of a small stream in a box before the true stream."""
+    data = imagecodecs.jpeg2k_encode(np.zeros((side, side), np.uint8), codecformat="jp2")
+    small = imagecodecs.jpeg2k_encode(np.zeros((100, 100), np.uint8), codecformat="j2k")
+    stream = data.index(b"jp2c") - 4
+    return data[:stream] + box(b"free", small) + data[stream:]
+
+
+def palette(side: int, channels: int = 200) -> bytes:
+    """A JP2 file with a palette that makes many channels of one."""
+    data = imagecodecs.jpeg2k_encode(np.zeros((side, side), np.uint8), codecformat="jp2")
+    start = data.index(b"jp2h") - 4
+    (length,) = struct.unpack_from(">I", data, start)
+    entries = struct.pack(">HB", 2, channels) + bytes([7] * channels + [0] * 2 * channels)
+    channels_of_entries = b"".join(struct.pack(">HBB", 0, 1, channel) for channel in range(channels))
+    boxes = data[start + 8 : start + length] + box(b"pclr", entries) + box(b"cmap", channels_of_entries)
+    return data[:start] + box(b"jp2h", boxes) + data[start + length :]
 
 
 def _exif() -> Image.Exif:
@@ -184,4 +244,10 @@ BOMBS: dict[str, Callable[[], bytes]] = {
     "DICOM, JPEG 2000 of 65,535 layers": lambda: write(
         np.zeros((HALF, HALF), np.uint8), uid.JPEG2000, encode=lambda levels, bits: layers(65_535)
     ),
+    "DICOM, JPEG 2000 of small precincts behind a comment": lambda: wrapped(coded("comment"), 2000),
+    "DICOM, JPEG 2000 of small precincts in a component": lambda: wrapped(coded("component"), 2000),
+    "DICOM, JPEG 2000 of small precincts in a tile": lambda: wrapped(coded("tile"), 2000),
+    "DICOM, JPEG 2000 of small blocks": lambda: wrapped(coded("main", HALF, (2, 2), 0xFF), HALF),
+    "DICOM, JPEG 2000 greater than a box before it says": lambda: wrapped(hidden(6_000), 100),
+    "DICOM, JPEG 2000 with a palette": lambda: wrapped(palette(1000), 1000),
 }

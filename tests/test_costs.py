@@ -16,6 +16,7 @@ QUICK = [
     "DICOM, JPEG greater than it says",
     "DICOM, a million sequences in each other",
     "DICOM, JPEG 2000 of 65,535 layers",
+    "DICOM, JPEG 2000 of small precincts in a tile",
 ]
 
 

@@ -13,8 +13,8 @@ MAX_SCANS = 40
 MAX_PIECES = 100_000
 _MAX_MARKERS = 20_000
 
-# What is no stuffed byte and no restart mark inside the data of a picture.
-_MARKER = re.compile(rb"\xff+([^\x00\xff\xd0-\xd7])")
+# What begins a segment. Decoders take a length behind no other mark, be it in a header or inside the data of a picture.
+_MARKER = re.compile(rb"\xff([\xc0-\xcf\xd8-\xfe])")
 _END, _SCAN = 0xD9, 0xDA
 
 _FRAMES = {*range(0xC0, 0xD0), 0xF7} - {0xC4, 0xC8, 0xCC}

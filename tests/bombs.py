@@ -42,14 +42,22 @@ def many_texts() -> bytes:
     return head + text * 5000
 
 
-def many_scans(count: int, side: int = HALF) -> bytes:
-    """A progressive JPEG whose first scan comes again and again."""
+def many_scans(count: int, side: int = HALF, is_hidden: bool = False) -> bytes:
+    """A progressive JPEG whose first scan comes again and again.
+
+    is_hidden: in blocks of 65 kB, each behind a mark without a length, of which a reader may take the scan for one.
+    """
     data = picture("RGB", "JPEG", side, progressive=True)
     start = data.index(b"\xff\xda")
     end = data.index(b"\xff", start + 14)
     while data[end + 1] in (0, *range(0xD0, 0xD8)):
         end = data.index(b"\xff", end + 1)
-    return data[:end] + data[start:end] * count + data[end:]
+    scans = [data[start:end]] * count
+    if is_hidden:
+        at_once = 65_000 // (end - start)
+        blocks = (b"".join(scans[first : first + at_once]) for first in range(0, count, at_once))
+        scans = [b"\xff\1" + block.ljust(0xFFDA, b"\0") for block in blocks]
+    return data[:end] + b"".join(scans) + data[end:]
 
 
 def many_pages() -> bytes:
@@ -89,6 +97,16 @@ def inflating() -> bytes:
 def greater_than_said(stream: bytes, syntax: str) -> bytes:
     """A DICOM file that says 100 x 100 and holds a stream that says otherwise."""
     return write(np.zeros((100, 100), np.uint8), syntax, encode=lambda levels, bits: stream)
+
+
+def behind_a_mark(side: int) -> bytes:
+    """A JPEG with a mark that has no length, and a small header where a segment behind that mark would end."""
+    data = picture("L", "JPEG", side)
+    start = data[:2] + b"\xff\1"
+    comment = segment(0xFFFE, bytes(65_000))
+    frame = segment(0xFFC0, struct.pack(">BHHB", 8, 100, 100, 1) + b"\1\x11\0") + b"\xff\xd9"
+    # The mark of the comment, read as a length.
+    return start + comment + segment(0xFFFE, bytes(0xFFFE - len(comment) - 4) + frame) + data[2:]
 
 
 def wrapped(stream: bytes, side: int) -> bytes:
@@ -224,10 +242,12 @@ BOMBS: dict[str, Callable[[], bytes]] = {
     "PNG, four million chunks": many_chunks,
     "PNG, texts of 5 GB": many_texts,
     "JPEG, 2000 scans": lambda: many_scans(2000),
+    "JPEG, 2000 hidden scans": lambda: many_scans(2000, is_hidden=True),
     "TIFF, a million pages": many_pages,
     "BMP, runs of one pixel": runs_of_one,
     "DICOM, deflated, 8 GB": inflating,
     "DICOM, JPEG greater than it says": lambda: greater_than_said(picture("L", "JPEG", 12_000), uid.JPEGBaseline8Bit),
+    "DICOM, JPEG greater than a comment says": lambda: greater_than_said(behind_a_mark(12_000), uid.JPEGBaseline8Bit),
     "DICOM, JPEG-LS greater than it says": lambda: greater_than_said(
         imagecodecs.jpegls_encode(np.zeros((12_000, 12_000), np.uint8)), uid.JPEGLSLossless
     ),

@@ -4,7 +4,7 @@ import imagecodecs
 import pytest
 from pydicom import uid
 
-from lungcare.codestream import jpeg2000_header
+from lungcare.codestream import jpeg2000_header, jpeg_header
 from lungcare.film import FilmError, decode
 from tests import bombs, formats
 from tests.dicom_files import ENCODERS, write
@@ -106,3 +106,16 @@ def test_a_stream_that_decoders_would_guess_at_is_none(stream):
 
 def test_the_size_is_that_of_the_stream_and_not_of_a_box_before_it():
     assert jpeg2000_header(bombs.hidden(600)).width == 600
+
+
+def test_a_mark_without_a_length_hides_neither_size_nor_scans_of_a_jpeg():
+    assert jpeg_header(bombs.behind_a_mark(600)).width == 600
+    with pytest.raises(FilmError, match="too_costly"):
+        jpeg_header(bombs.many_scans(100, 600, is_hidden=True))
+    assert jpeg_header(bombs.many_scans(20, 600, is_hidden=True)).is_progressive
+
+
+def test_a_picture_is_searched_for_segments_in_the_time_of_its_length():
+    data = bombs.picture("L", "JPEG", 100)
+    scan = data.index(b"\xff\xda") + 14
+    assert jpeg_header(data[:scan] + b"\xff" * 1_000_000 + b"\0" + data[scan:]).width == 100

@@ -5,6 +5,7 @@ The only decoder of the project: training, service, page and command line all co
 
 import io
 import math
+import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
@@ -54,6 +55,9 @@ _UPRIGHT = {
 }
 _DEEP_MODES = ("I", "I;16", "I;16L", "I;16B", "I;16N", "F")
 _TIFF_PHOTOMETRIC, _WHITE_IS_ZERO = 262, 0
+_TIFF_TILE_WIDTH, _TIFF_TILE_LENGTH = 322, 323
+# What decides how large pixels and tiles are: width, length, bits and samples.
+_TIFF_SIZES = (256, 257, 258, 277, _TIFF_TILE_WIDTH, _TIFF_TILE_LENGTH)
 _BMP_HEADERS = {12, 40, 52, 56, 64, 108, 124}
 
 
@@ -113,8 +117,11 @@ def decode(data: bytes, max_pixels: int = MAX_PIXELS, side: int | None = None) -
             )
         # Opened by its class and not by Image.open, whose limit of pixels is not ours.
         with _file_class(data)(_Metered(data)) as image:
-            check_size(image.width, image.height, _share(image, data))
+            share = _share(image, data)
+            check_size(image.width, image.height, share)
             _check_pages(image)
+            if isinstance(image, TiffImageFile) and _tile_pixels(image, data) > share * max_pixels:
+                raise FilmError("too_costly")
             if side is not None:
                 scale = _ENOUGH * side / max(image.size)
                 image.draft(None, (math.ceil(scale * image.width), math.ceil(scale * image.height)))
@@ -235,6 +242,23 @@ def _further_pages(image: TiffImageFile) -> Iterator[int]:
         except EOFError:
             return
         yield page
+
+
+def _tile_pixels(image: TiffImageFile, data: bytes) -> int:
+    """Width times height of the tiles of a TIFF, of which a whole one is unpacked for the least film; 0 without tiles.
+
+    Raises ValueError where Pillow may not read the sizes that libtiff goes by: of a tag that comes twice, the one takes
+    the last, the other the first.
+    """
+    order = "<" if data.startswith(b"II") else ">"
+    is_big = b"+" in data[2:4]
+    (start,) = struct.unpack_from(order + "Q", data, 8) if is_big else struct.unpack_from(order + "I", data, 4)
+    (count,) = struct.unpack_from(order + ("Q" if is_big else "H"), data, start)
+    entry = np.dtype([("tag", order + "u2"), ("value", "V18" if is_big else "V10")])
+    tags = np.frombuffer(data, entry, count, start + (8 if is_big else 2))["tag"]
+    if any(np.count_nonzero(tags == tag) != (tag in image.tag_v2) for tag in _TIFF_SIZES):
+        raise ValueError("sizes that are not clear")
+    return image.tag_v2.get(_TIFF_TILE_WIDTH, 0) * image.tag_v2.get(_TIFF_TILE_LENGTH, 0)
 
 
 def _orientation(image: Image.Image) -> int | None:

@@ -70,6 +70,23 @@ def many_pages() -> bytes:
     )
 
 
+def tiff(side: int, pixels: bytes, *tags: tuple[int, int, int], pixels_tag: int = 273) -> bytes:
+    """A deflated TIFF in one piece. tags: number, type and value of more than the needed ones, or of the same."""
+    packed = zlib.compress(pixels, 9)
+    entries = [(256, 4, side), (257, 4, side), (258, 3, 8), (259, 3, 8), (262, 3, 1), (277, 3, 1), *tags]
+    start = 8 + 2 + 12 * (len(entries) + 2) + 4
+    entries += [(pixels_tag, 4, start), (325 if pixels_tag == 324 else 279, 4, len(packed))]
+    body = b"".join(
+        struct.pack("<HHII", tag, kind, 1, value) for tag, kind, value in sorted(entries, key=lambda e: e[0])
+    )
+    return b"II*\0" + struct.pack("<IH", 8, len(entries)) + body + bytes(4) + packed
+
+
+def tile(side: int, of: int, *tags: tuple[int, int, int]) -> bytes:
+    """A TIFF of one deflated tile. side: of the picture. of: side of the tile. tags: more of them."""
+    return tiff(side, bytes(of * of), (322, 4, of), (323, 4, of), *tags, pixels_tag=324)
+
+
 def runs_of_one() -> bytes:
     """A BMP of runs of one pixel each, and of jumps that go nowhere."""
     rows = b"\1\0" * 20_000_000
@@ -229,6 +246,7 @@ BOMBS: dict[str, Callable[[], bytes]] = {
     "at the limit: TIFF, RGBA, turned": lambda: picture("RGBA", "TIFF", compression="tiff_lzw", exif=_exif()),
     "at the limit: TIFF, 16 bits": lambda: picture("I;16", "TIFF", compression="tiff_adobe_deflate"),
     "at the limit: TIFF, floating point": lambda: picture("F", "TIFF", HALF, compression="tiff_adobe_deflate"),
+    "at the limit: TIFF, one tile": lambda: tile(SIDE, SIDE),
     "at the limit: BMP": lambda: picture("L", "BMP"),
     "at the limit: DICOM, deflated": lambda: film(DEFLATED),
     "at the limit: DICOM, RLE": lambda: film(RLE),
@@ -244,6 +262,10 @@ BOMBS: dict[str, Callable[[], bytes]] = {
     "JPEG, 2000 scans": lambda: many_scans(2000),
     "JPEG, 2000 hidden scans": lambda: many_scans(2000, is_hidden=True),
     "TIFF, a million pages": many_pages,
+    "TIFF, one tile of 400 megapixels": lambda: tile(100, 20_000),
+    "TIFF, one tile of 400 megapixels that is small in a second tag": lambda: tile(
+        100, 20_000, (322, 4, 112), (323, 4, 112)
+    ),
     "BMP, runs of one pixel": runs_of_one,
     "DICOM, deflated, 8 GB": inflating,
     "DICOM, JPEG greater than it says": lambda: greater_than_said(picture("L", "JPEG", 12_000), uid.JPEGBaseline8Bit),

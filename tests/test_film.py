@@ -8,7 +8,7 @@ from PIL import Image
 
 from lungcare import film
 from lungcare.film import FilmError, Radiograph, decode
-from tests import phantom
+from tests import bombs, phantom
 
 # Four fields of one grey each, A B over C D: 8 bits give exactly these levels.
 FIELDS = np.array([[51, 102], [153, 204]])
@@ -188,6 +188,17 @@ BAD = {
     "bomb of png": (png(30_000, 30_000, 8, 2), "too_many_pixels", {"megapixels": 36.0}),
     "bomb just above Pillow's warning": (png(10_000, 10_000, 8, 2), "too_many_pixels", {"megapixels": 36.0}),
     "bomb of jpeg": (huge_jpeg(), "too_many_pixels", {"megapixels": 64.0}),
+    "bomb in a tile of a tiff": (bombs.tile(100, 9_000), "too_costly", {}),
+    "bomb in a tile of a tiff that a second tag hides": (
+        bombs.tile(100, 9_000, (322, 4, 112), (323, 4, 112)),
+        "damaged_file",
+        {},
+    ),
+    "bomb in a tile of a tiff by a type that Pillow does not read": (
+        bombs.tile(100, 9_000).replace(struct.pack("<HH", 322, 4), struct.pack("<HH", 322, 17)),
+        "damaged_file",
+        {},
+    ),
     "animated png": (animation("PNG"), "several_images", {"count": 3}),
     "animated webp": (animation("WEBP"), "several_images", {"count": 3}),
     "too small": (
@@ -206,6 +217,13 @@ def test_refused(case):
         decode(data)
     assert raised.value.code == code
     assert raised.value.values == values
+
+
+@pytest.mark.parametrize("side", [64, 112, 256, 1024])
+def test_tiles_of_tiff(side):
+    levels = np.tile(np.arange(side, dtype=np.uint8), (side, 1))
+    data = bombs.tiff(64, levels.tobytes(), (322, 3, side), (323, 3, side), pixels_tag=324)
+    assert np.array_equal(decode(data).pixels, levels[:64, :64] / np.float32(255))
 
 
 def test_limit_of_pixels_is_the_callers():

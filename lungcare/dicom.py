@@ -264,6 +264,8 @@ def _decoded(pixels: bytes | memoryview, syntax: str, image: _Image, elements: E
         array = codecs.jpeg(pixels, is_luma=is_ybr)
     if array.shape[:2] != (image.rows, image.columns):
         raise ValueError("the stream holds other pixels than its header says")
+    if image.stored > 8 and array.dtype.itemsize == 1:
+        array = array.astype(np.int16)  # the stream is of fewer bits than the header says
     array = array.view(f"u{array.dtype.itemsize}")
     if syntax in _LOSSY and not image.is_signed:
         # The loss may go beyond the bits stored; the least change is to the nearest value that they hold.

@@ -19,7 +19,7 @@ from lungcare.reading import STATUS_BY_CODE, CorrectionCode
 from lungcare.settings import Settings
 from lungcare.words import sentences
 from tests import phantom
-from tests.dicom_files import NATIVE, table, view_code, write
+from tests.dicom_files import ENCODERS, NATIVE, table, view_code, write
 
 DOCUMENT = Path(__file__).resolve().parent.parent / "docs" / "FORMATS.md"
 
@@ -176,10 +176,16 @@ def _syntaxes() -> list[Read]:
     return cases
 
 
+def _of_8_bits(syntax: str) -> Callable[[], bytes]:
+    """Makes a DICOM file whose header says 12 bits in 16 and whose stream has 8."""
+    return dicom(TWELVE, syntax, BitsStored=12, encode=lambda levels, bits: ENCODERS[syntax](BYTES, 8))
+
+
 def _pixels() -> list[Read]:
     cases = []
     twelve = TWELVE.astype(float)
     even = stretched(twelve)
+    eight = stretched(BYTES.astype(float))
 
     def add(name: str, make: Callable[[], bytes], expected: np.ndarray, about: str, tolerance: float = EXACT):
         cases.append(Read("pixels", name, make, expected, tolerance, about))
@@ -232,6 +238,9 @@ def _pixels() -> list[Read]:
     add("pixel padding, MONOCHROME1", make, (1 - grey) * is_film, "black, too")
     add("32 bits allocated", dicom(TWELVE.astype(np.uint32), BitsStored=12), even, "as in 16")
     add("10 bits in 16", dicom(TWELVE >> 2, BitsStored=10), stretched((TWELVE >> 2).astype(float)), "stretched")
+    for syntax in (uid.JPEGExtended12Bit, uid.JPEGLosslessSV1, uid.JPEGLSLossless, uid.JPEG2000Lossless):
+        name, tolerance = TRANSFER_SYNTAXES[syntax], _LOSSY.get(syntax, EXACT)
+        add(f"8 bits under a header of 12, {name}", _of_8_bits(syntax), eight, "stretched", tolerance)
     colour = np.stack([BYTES] * 3, axis=-1)
     add("RGB", dicom(colour), BYTES / 255, "luma")
     planes = dicom(np.ascontiguousarray(np.moveaxis(colour, -1, 0)).reshape(150, 131, 3), PlanarConfiguration=1)

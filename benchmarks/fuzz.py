@@ -141,7 +141,7 @@ def dicom_files(draw: st.DrawFn) -> bytes:
             continue
         if tag in (elements.ROWS, elements.COLUMNS):
             value = element(tag, b"US", shorts(draw(_SIZES)))
-        elif tag in (elements.BITS_ALLOCATED, elements.BITS_STORED):
+        elif tag in (elements.BITS_ALLOCATED, elements.BITS_STORED, elements.HIGH_BIT):
             value = element(tag, b"US", shorts(draw(_BITS)))
         elif tag == elements.PHOTOMETRIC:
             value = element(tag, b"CS", draw(photometric))

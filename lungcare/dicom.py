@@ -19,6 +19,7 @@ from lungcare.elements import (
     CODE_VALUE,
     COLUMNS,
     FRAMES,
+    HIGH_BIT,
     INTERCEPT,
     LUT_DATA,
     LUT_DESCRIPTOR,
@@ -135,8 +136,8 @@ def decode_dicom(data: bytes, max_pixels: int, check_size: Callable[[int, int, f
 
     Stored values go through the modality LUT or the rescale slope and intercept, then through the VOI LUT or the first
     window; without either, 8 bits and fewer are taken by their range, and more are stretched between their 0.5 and 99.5
-    percentiles. MONOCHROME1 is inverted; pixel padding becomes black; overlays and bits above those stored are left
-    out. Colour of 8 bits becomes its luma.
+    percentiles. MONOCHROME1 is inverted; pixel padding becomes black; overlays and bits above and below those stored
+    are left out. Colour of 8 bits becomes its luma.
     Raises FilmError with what is wrong; anything else that it raises comes from damaged bytes.
     """
     data, syntax, elements = read_elements(data, max_pixels)
@@ -151,9 +152,19 @@ def decode_dicom(data: bytes, max_pixels: int, check_size: Callable[[int, int, f
     image = _Image.of(elements)
     check_size(image.columns, image.rows, _share(syntax, image))
     pixels = elements.pixels(syntax)
+    precision = image.allocated
     if syntax not in NATIVE and syntax != _RLE:
-        _check_stream(_header(syntax, pixels), image, check_size, _share(syntax, image))
+        stream = _header(syntax, pixels)
+        _check_stream(stream, image, check_size, _share(syntax, image))
+        precision = stream.precision
     stored = _decoded(pixels, syntax, image, elements)
+    # A stream of no more bits than are stored has none below them, whatever the header says.
+    shift = min(image.shift, precision - image.stored)
+    if shift > 0:
+        stored = stored >> shift
+    if syntax in _LOSSY and not image.is_signed:
+        # The loss may go beyond the bits stored; the least change is to the nearest value that they hold.
+        np.minimum(stored, (1 << image.stored) - 1, out=stored)
     if image.samples == 3:
         return _luma(stored, image, syntax)
     return _displayed(stored, image, elements)
@@ -184,7 +195,7 @@ def _known_name(syntax: str) -> str:
 class _Image:
     """What the header says of the pixels, checked.
 
-    allocated, stored: bits of a sample. samples: 1 (grey) or 3 (colour, of 8 bits).
+    allocated, stored: bits of a sample. shift: bits below those stored. samples: 1 (grey) or 3 (colour, of 8 bits).
     """
 
     rows: int
@@ -194,6 +205,7 @@ class _Image:
     planar: int
     allocated: int
     stored: int
+    shift: int
     is_signed: bool
 
     @classmethod
@@ -203,6 +215,7 @@ class _Image:
         samples = elements.short(SAMPLES, 1)
         allocated = elements.short(BITS_ALLOCATED, 16)
         stored = elements.short(BITS_STORED, allocated)
+        high = elements.short(HIGH_BIT, stored - 1)
         rows, columns = elements.short(ROWS, 0), elements.short(COLUMNS, 0)
         if not (rows and columns and 0 < stored <= allocated):
             raise ValueError("impossible header of the pixels")
@@ -219,6 +232,7 @@ class _Image:
             elements.short(PLANAR, 0),
             allocated,
             stored,
+            max(0, high + 1 - stored) if high < allocated else 0,
             bool(elements.short(SIGNED, 0)),
         )
 
@@ -245,7 +259,7 @@ def _check_stream(stream: Codestream, image: _Image, check_size: Callable, share
 def _decoded(pixels: bytes | memoryview, syntax: str, image: _Image, elements: Elements) -> np.ndarray:
     """Stored values, not yet of any meaning: unsigned (rows, columns), or uint8 (rows, columns, 3).
 
-    Bits above those stored may hold anything. Colour is RGB, or YCbCr whose first channel is the luma.
+    Bits above and below those stored may hold anything. Colour is RGB, or YCbCr whose first channel is the luma.
     """
     if syntax in NATIVE:
         return _native(pixels, syntax, image, elements.places[PIXELS].vr)
@@ -266,11 +280,7 @@ def _decoded(pixels: bytes | memoryview, syntax: str, image: _Image, elements: E
         raise ValueError("the stream holds other pixels than its header says")
     if image.stored > 8 and array.dtype.itemsize == 1:
         array = array.astype(np.int16)  # the stream is of fewer bits than the header says
-    array = array.view(f"u{array.dtype.itemsize}")
-    if syntax in _LOSSY and not image.is_signed:
-        # The loss may go beyond the bits stored; the least change is to the nearest value that they hold.
-        np.minimum(array, (1 << image.stored) - 1, out=array)
-    return array
+    return array.view(f"u{array.dtype.itemsize}")
 
 
 def _native(pixels: bytes | memoryview, syntax: str, image: _Image, vr: bytes) -> np.ndarray:

@@ -238,6 +238,19 @@ def _pixels() -> list[Read]:
     add("pixel padding, MONOCHROME1", make, (1 - grey) * is_film, "black, too")
     add("32 bits allocated", dicom(TWELVE.astype(np.uint32), BitsStored=12), even, "as in 16")
     add("10 bits in 16", dicom(TWELVE >> 2, BitsStored=10), stretched((TWELVE >> 2).astype(float)), "stretched")
+    high = {"BitsStored": 12, "HighBit": 15}
+    below = TWELVE << 4 | np.uint16(5)
+    for syntax in (uid.ExplicitVRLittleEndian, uid.ExplicitVRBigEndian, uid.RLELossless):
+        name = f"the upper 12 bits of 16, {TRANSFER_SYNTAXES[syntax]}"
+        add(name, dicom(below, syntax, **high), even, "bits below those stored are left out")
+    for syntax in (uid.JPEGLSLossless, uid.JPEG2000Lossless):
+        name, encode = f"the upper 12 bits of 16, {TRANSFER_SYNTAXES[syntax]}", ENCODERS[syntax]
+        make = dicom(below, syntax, **high, encode=lambda levels, bits, encode=encode: encode(levels, 16))
+        add(name, make, even, "bits below those stored are left out")
+    add("signed, the upper 12 bits of 16", dicom(SIGNED << 4, **high), stretched(SIGNED.astype(float)), "stretched")
+    name = "a stream of 12 bits under a header that says that they are the upper ones of 16"
+    add(name, dicom(TWELVE, uid.JPEG2000Lossless, **high), even, "stretched")
+    add("a highest bit beyond those allocated", stored(HighBit=16), even, "counts as none")
     for syntax in (uid.JPEGExtended12Bit, uid.JPEGLosslessSV1, uid.JPEGLSLossless, uid.JPEG2000Lossless):
         name, tolerance = TRANSFER_SYNTAXES[syntax], _LOSSY.get(syntax, EXACT)
         add(f"8 bits under a header of 12, {name}", _of_8_bits(syntax), eight, "stretched", tolerance)

@@ -55,9 +55,9 @@ _UPRIGHT = {
 }
 _DEEP_MODES = ("I", "I;16", "I;16L", "I;16B", "I;16N", "F")
 _TIFF_PHOTOMETRIC, _WHITE_IS_ZERO = 262, 0
-_TIFF_TILE_WIDTH, _TIFF_TILE_LENGTH = 322, 323
+_TIFF_BITS, _TIFF_TILE_WIDTH, _TIFF_TILE_LENGTH = 258, 322, 323
 # What decides how large pixels and tiles are: width, length, bits and samples.
-_TIFF_SIZES = (256, 257, 258, 277, _TIFF_TILE_WIDTH, _TIFF_TILE_LENGTH)
+_TIFF_SIZES = (256, 257, _TIFF_BITS, 277, _TIFF_TILE_WIDTH, _TIFF_TILE_LENGTH)
 _BMP_HEADERS = {12, 40, 52, 56, 64, 108, 124}
 
 
@@ -126,7 +126,7 @@ def decode(data: bytes, max_pixels: int = MAX_PIXELS, side: int | None = None) -
                 scale = _ENOUGH * side / max(image.size)
                 image.draft(None, (math.ceil(scale * image.width), math.ceil(scale * image.height)))
             image.load()
-            return Radiograph(_pixels(image, is_deep=_is_deep_png(data)))
+            return Radiograph(_pixels(image, is_deep=_is_deep(image, data)))
     except (FilmError, MemoryError, ImportError):
         raise
     except Exception as error:  # Pillow raises nearly anything on damaged bytes
@@ -201,8 +201,10 @@ def _file_class(data: bytes) -> type[Image.Image]:
     raise FilmError("unsupported_format")
 
 
-def _is_deep_png(data: bytes) -> bool:
-    """Whether this is a PNG of 16 bits: byte 24 of a PNG is the depth of its samples."""
+def _is_deep(image: Image.Image, data: bytes) -> bool:
+    """Whether the samples have more than 8 bits: byte 24 of a PNG says their depth, a tag that of a TIFF."""
+    if isinstance(image, TiffImageFile):
+        return max(image.tag_v2.get(_TIFF_BITS, (1,))) > 8
     return data.startswith(b"\x89PNG") and data[24] == 16
 
 
@@ -274,7 +276,7 @@ def _orientation(image: Image.Image) -> int | None:
 def _pixels(image: Image.Image, is_deep: bool) -> np.ndarray:
     """Loaded image of any mode -> float32 (height, width), 0 to 1, upright. Closes the image, to free its memory.
 
-    is_deep: whether 8-bit levels come from 16 bits and are to be stretched.
+    is_deep: whether 8-bit levels come from more bits and are to be stretched.
     """
     upright = _UPRIGHT.get(_orientation(image))
     if image.mode in _DEEP_MODES:

@@ -3,12 +3,14 @@
 tests/test_formats.py holds the decoder to it, and docs/FORMATS.md is written from it: python -m tests.formats
 """
 
+import functools
 import io
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
 
+import imagecodecs
 import numpy as np
 from PIL import Image
 from pydicom import uid
@@ -139,6 +141,10 @@ def _pictures() -> list[Read]:
     add("TIFF, 16 bits, white is 0", white_is_zero, deep, about=about)
     add("TIFF, 32 bits", picture(DEEP.astype(np.int32), "TIFF"), deep, about=about)
     add("TIFF, 32 bits, floating point", picture(CHEST, "TIFF"), stretched(CHEST), about=about)
+    for kind, encode in (("PNG", imagecodecs.png_encode), ("TIFF", imagecodecs.tiff_encode)):
+        for mode, levels in (("RGB", [DEEP] * 3), ("RGBA", [DEEP] * 3 + [np.full_like(DEEP, 65535)])):
+            make = functools.partial(encode, np.stack(levels, axis=-1))
+            add(f"{kind}, 16 bits, {mode}", make, deep, 0.01, f"the upper 8 bits, {about}")
     for kind in ("PNG", "JPEG", "WEBP", "TIFF"):
         options = {"quality": 95} if kind == "JPEG" else {"lossless": True} if kind == "WEBP" else {}
         make = picture(BYTES, kind, "RGB", exif=turned(6), **options)

@@ -336,5 +336,6 @@ def _stretched_32_bits(pixels: np.ndarray) -> np.ndarray:
     finite = np.isfinite(pixels)
     if not finite.all():
         pixels[~finite] = pixels[finite].min() if finite.any() else 0
+    pixels *= np.float32(0.5)  # so that the difference of any two is a number
     low, high = np.percentile(pixels, levels.PERCENTILES)
     return levels.stretched(pixels, np.float32(low), np.float32(high))

@@ -41,8 +41,8 @@ def spanned(values: np.ndarray, occurrences: np.ndarray) -> tuple[float, float]:
 
 
 def stretched(values: np.ndarray, low: float, high: float) -> np.ndarray:
-    """Values -> float32, 0 at `low` to 1 at `high`; all 0 where the two are one."""
-    if not high > low:
+    """Values -> float32, 0 at `low` to 1 at `high`; all 0 where the two are one, or too far apart for a number."""
+    if not 0 < high - low < np.inf:
         return np.zeros(values.shape, np.float32)
     return np.clip((values - low) / (high - low), 0, 1).astype(np.float32)
 

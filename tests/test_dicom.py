@@ -138,6 +138,14 @@ def test_frontal_by_its_code_is_taken():
     assert decode(write(formats.BYTES, **view_code("399348003"))).width == 131
 
 
+@pytest.mark.filterwarnings("ignore:overflow")
+def test_a_slope_beyond_all_numbers_gives_numbers():
+    levels = np.zeros((100, 100), np.uint16)
+    levels.flat[-50:] = 4095  # the upper percentile lies between a number and none
+    pixels = decode(write(levels, BitsStored=12, RescaleSlope="1e308")).pixels
+    assert 0 <= pixels.min() <= pixels.max() <= 1
+
+
 def test_the_header_is_believed_only_where_the_stream_agrees():
     for syntax in ENCODERS:
         data = write(formats.BYTES, syntax, Rows=100, Columns=100)

@@ -106,6 +106,18 @@ def test_an_even_film_of_16_bits_is_black():
     assert not decode(phantom.encode(np.full((64, 64), 0.7), bits=16)).pixels.any()
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("most", [1.0, 3.4e38])
+def test_floating_point_is_stretched_however_far_it_spans(most):
+    levels = np.tile(np.linspace(-1, 1, 201) * most, (200, 1)).astype(np.float32)
+    levels[0, 0], levels[0, 1] = np.nan, np.inf
+    stream = io.BytesIO()
+    Image.fromarray(levels).save(stream, "TIFF")
+    pixels = decode(stream.getvalue()).pixels
+    assert pixels[100, [1, 50, 100, 150, 199]] == pytest.approx([0, 0.25, 0.5, 0.75, 1], abs=0.01)
+    assert 0 <= pixels.min() <= pixels.max() <= 1
+
+
 @pytest.mark.parametrize(
     ("orientation", "seen"),
     [

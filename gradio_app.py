@@ -4,6 +4,7 @@ import base64
 import binascii
 import logging
 import os
+import re
 import threading
 import time
 from collections.abc import Callable
@@ -23,6 +24,8 @@ from fastapi.responses import JSONResponse
 from jinja2 import ChoiceLoader, DictLoader, FileSystemLoader
 from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException
+from starlette.middleware import Middleware
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from lungcare import batch, markup, monitor, preview, screens, trace
 from lungcare.api import PAGE, PAGES, Failure
@@ -40,6 +43,9 @@ from lungcare.words import LANGUAGES, say
 PICTURE_SIDE = 1280
 FORGET_AFTER_SECONDS = 60
 DOCUMENT = "frontend/index.html"  # of Gradio's templates
+# What the page and gradio_client get of Gradio's own routes. Others would fetch addresses that a sender names, write
+# films to the disk and leave them there, or wait without end.
+OPEN = re.compile(r"/?|/config|/theme\.css|/(assets|static)/.+|/gradio_api/info")
 
 logger = logging.getLogger("lungcare.page")
 
@@ -51,8 +57,6 @@ def mount(app: FastAPI, reader: Reader) -> "Page":
     app.add_api_route(f"{PAGE}/gradio_api/queue/data", page.calls.data, methods=["GET"])
     for place in ("component_server", "component_server/"):
         app.add_api_route(f"{PAGE}/gradio_api/{place}", page.answer, methods=["POST"])
-    # Gradio's own routes would write films to the disk and leave them there, and queue without end.
-    app.add_api_route(f"{PAGE}/gradio_api/{{rest:path}}", _closed, methods=["POST"])
     folder = Path(gr.routes.STATIC_TEMPLATE_LIB)
     document = screens.document((folder / DOCUMENT).read_text(encoding="utf-8"))
     gr.routes.templates.env.loader = ChoiceLoader([DictLoader({DOCUMENT: document}), FileSystemLoader(folder)])
@@ -60,6 +64,7 @@ def mount(app: FastAPI, reader: Reader) -> "Page":
         app,
         page.blocks,
         path=PAGE,
+        app_kwargs={"middleware": [Middleware(_chosen)]},
         root_path=f"{reader.settings.root_path}{PAGE}",
         theme=gr.themes.Base(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"]),
         max_file_size=reader.settings.max_bytes,
@@ -247,5 +252,11 @@ def _day(text: str) -> date:
         return date.today()
 
 
-def _closed() -> Response:
-    return Response(status_code=404)
+def _chosen(app: ASGIApp) -> ASGIApp:
+    """Gradio's app with the routes of OPEN alone."""
+
+    async def answered(scope: Scope, receive: Receive, send: Send) -> None:
+        is_open = OPEN.fullmatch(scope["path"].removeprefix(scope["root_path"]))
+        await (app if is_open else Response(status_code=404))(scope, receive, send)
+
+    return answered

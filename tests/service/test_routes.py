@@ -2,6 +2,7 @@
 
 import json
 import re
+from urllib.parse import quote
 
 import pytest
 import requests
@@ -16,6 +17,8 @@ from lungcare.reading import Reading
 from lungcare.settings import Settings
 from tests import phantom
 from tests.serving import ROOT
+
+OUTSIDE = "https://lungcare.invalid/film.png"
 
 
 def test_root_leads_to_the_page(server):
@@ -137,6 +140,36 @@ def test_the_card_is_data_for_programs_and_a_page_for_people(server, reader):
 def test_the_page_offers_no_route_to_the_films_of_others(server):
     for place in ("/etc/passwd", str(server.scratch), str(server.log)):
         assert not requests.get(f"{server.url}/ui/gradio_api/file={place}", timeout=30).ok
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        *("file={outside}", "file={encoded}", "file/{outside}", "proxy={outside}", "proxy={encoded}"),
+        *("dev/reload", "deep_link?session_hash=x", "custom_component/PLANTED%0A/client/a/b", "heartbeat/x"),
+        *("startup-events", "openapi.json", "call/classify/x", "upload_progress?upload_id=x", "nothing"),
+        *("user", "token", "app_id", "theme.css", "stream/a/b/c/playlist.m3u8", "../login", "../monitoring"),
+        *("../svelte/index.js", "../manifest.json", "../pwa_icon", "../robots.txt", "../favicon.ico"),
+    ],
+)
+def test_the_page_has_no_route_but_what_it_needs(server, place):
+    place = place.format(outside=OUTSIDE, encoded=quote(OUTSIDE, safe=""))
+    url = f"{server.url}/ui/gradio_api/{place}".replace("/gradio_api/..", "")
+    for method in ("GET", "HEAD", "POST", "PUT", "DELETE"):
+        assert requests.request(method, url, stream=True, timeout=30).status_code == 404, method
+    assert "PLANTED" not in server.log.read_text()
+
+
+@pytest.mark.parametrize("place", ["", "/", "/config", "/theme.css", "/gradio_api/info"])
+def test_what_the_page_and_gradio_client_need_is_answered(server, place):
+    assert requests.get(f"{server.url}/ui{place}", timeout=30).ok
+
+
+def test_what_the_page_loads_is_there(server):
+    html = requests.get(server.url + "/ui/", timeout=30).text
+    places = set(re.findall(r'(?:src|href)="(?:\./)?((?:assets|static)/[^"]+)"', html))
+    assert len(places) > 1
+    assert all(requests.get(f"{server.url}/ui/{place}", timeout=30).ok for place in places)
 
 
 def test_metrics_count_what_came_of_films(server):

@@ -1,8 +1,9 @@
 """Guard: the ASGI middlewares that stand before all routes, BentoML's own included.
 
 From the outside in: the request gets its id and is logged, the prefix of a proxy is taken off and headers are set
-(`Guard`); other sites are let in or not (CORS); whatever goes wrong becomes a problem document (`Problems`); keys and
-rates (`access.py`); places and time (`workload.py`); bodies and films (`forms.py`).
+(`Guard`); other sites are let in or not (CORS), as the setting says and whatever the app does; whatever goes wrong
+becomes a problem document (`Problems`); keys and rates (`access.py`); places and time (`workload.py`); bodies and films
+(`forms.py`).
 """
 
 import logging
@@ -42,7 +43,6 @@ REQUEST_ID = "x-request-id"
 # What log and metrics call the end of a request whose sender went before he was answered, as nginx does.
 _GONE = 499
 _METHODS = ("GET", "HEAD", "POST", "OPTIONS")
-_OF_CORS = ("access-control-allow-origin", "access-control-allow-credentials", "access-control-allow-methods")
 
 logger = logging.getLogger("lungcare.requests")
 
@@ -62,7 +62,7 @@ def guarded(app: ASGIApp, settings: Settings, model: str) -> ASGIApp:
     routes = _with_prefix(app, settings.root_path)
     access.app = workload.places(Forms(workload.deadline(routes), forms, other, settings.timeout, rates))
     most = max(4 * other.max_bytes, *(form.max_bytes for form in forms.values()))
-    inner: ASGIApp = Problems(access, model, settings.root_path, most)
+    inner = _without_cors(Problems(access, model, settings.root_path, most))
     if settings.cors_origins:
         inner = CORSMiddleware(
             inner,
@@ -82,7 +82,6 @@ class Guard:
         self.bare = bare
         self.prefix = settings.root_path
         self.log_addresses = settings.log_addresses
-        self.may_others_call = bool(settings.cors_origins)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
@@ -120,9 +119,6 @@ class Guard:
         for name, value in SECURITY_HEADERS.items():
             headers.setdefault(name, value)
         headers[REQUEST_ID] = trace.request_id
-        if not self.may_others_call:
-            for name in _OF_CORS:
-                del headers[name]
         location = headers.get("location", "")
         if self.prefix and location.startswith("/") and not location.startswith(f"{self.prefix}/"):
             headers["location"] = self.prefix + location
@@ -200,6 +196,22 @@ class Problems:
             logger.exception("A request failed")
             if not is_answered:
                 await answer(of_status(500))
+
+
+def _without_cors(app: ASGIApp) -> ASGIApp:
+    """An app that lets no other site in of its own accord: Gradio would let in every one."""
+
+    async def answered(scope: Scope, receive: Receive, send: Send) -> None:
+        async def sending(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name in {name for name in headers if name.startswith("access-control-")}:
+                    del headers[name]
+            await send(message)
+
+        await app(scope, receive, sending)
+
+    return answered
 
 
 def _with_prefix(app: ASGIApp, prefix: str) -> ASGIApp:

@@ -48,7 +48,9 @@ async def _slow(request: Request) -> JSONResponse:
 
 
 async def _length(request: Request) -> JSONResponse:
-    return JSONResponse(len(await request.body()), headers={"access-control-allow-origin": "*"})
+    # As Gradio does: every site may call, with what its visitor is known by.
+    headers = {"access-control-allow-origin": "*", "access-control-allow-credentials": "true"}
+    return JSONResponse(len(await request.body()), headers=headers)
 
 
 async def _where(request: Request) -> JSONResponse:
@@ -188,16 +190,21 @@ def test_a_request_keeps_its_id_where_it_may_stand_in_a_log():
         assert client().post("/other", headers={"x-request-id": wrong}).headers["x-request-id"] not in (wrong, "")
 
 
+def of_cors(answer) -> set[str]:
+    return {name for name in answer.headers if name.startswith("access-control-")}
+
+
 def test_no_other_site_may_call_unless_it_is_named():
     origin = {"origin": "https://a.example"}
-    assert "access-control-allow-origin" not in client().post("/other", headers=origin).headers
+    assert not of_cors(client().post("/other", headers=origin))
     named = client(cors_origins=("https://a.example",), api_keys=())
     assert named.post("/other", headers=origin).headers["access-control-allow-origin"] == "https://a.example"
     assert named.get("/nowhere", headers=origin).headers["access-control-allow-origin"] == "https://a.example"
     preflight = origin | {"access-control-request-method": "POST", "access-control-request-headers": "authorization"}
     assert named.options("/classify", headers=preflight).status_code == 200
+    assert "access-control-allow-credentials" not in of_cors(named.post("/other", headers=origin))
     other = {"origin": "https://b.example"}
-    assert named.post("/other", headers=other).headers.get("access-control-allow-origin") != "https://b.example"
+    assert not of_cors(named.post("/other", headers=other)) - {"access-control-expose-headers"}
 
 
 # ---- keys

@@ -74,6 +74,7 @@ class Forms:
         if len(films) > 1:
             self.rates.charge(scope, len(films) - 1)
         scope, receive = _rebuilt(scope, form.field, films, flags)
+        del films  # what the app has read is held here no more
         await self.app(scope, receive, send)
 
     async def _bounded(self, scope: Scope, body: "Body", send: Send) -> None:
@@ -214,15 +215,17 @@ def _rebuilt(scope: Scope, field: str, films: list[bytes], flags: dict[str, str]
     for name, value in flags.items():
         head = f'Content-Disposition: form-data; name="{name}"'
         pieces.append(f"--{boundary}\r\n{head}\r\n\r\n{value}\r\n".encode())
-    body = b"".join([*pieces, f"--{boundary}--\r\n".encode()])
+    pieces.append(f"--{boundary}--\r\n".encode())
     scope = {**scope, "headers": list(scope["headers"])}
     headers = MutableHeaders(scope=scope)
     headers["content-type"] = f"multipart/form-data; boundary={boundary}"
-    headers["content-length"] = str(len(body))
+    headers["content-length"] = str(sum(map(len, pieces)))
     del headers["transfer-encoding"]
-    messages = iter([{"type": "http.request", "body": body, "more_body": False}])
+    pieces.reverse()
 
     async def receive() -> Message:
-        return next(messages, {"type": "http.disconnect"})
+        if not pieces:
+            return {"type": "http.disconnect"}
+        return {"type": "http.request", "body": pieces.pop(), "more_body": bool(pieces)}
 
     return scope, receive

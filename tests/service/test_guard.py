@@ -6,6 +6,7 @@ import json
 import logging
 import threading
 import time
+import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -109,6 +110,27 @@ def test_a_batch_may_be_far_larger_than_a_film():
     films = [("films", (str(number), b"x" * 30_000)) for number in range(20)]
     answer = client(max_batch_bytes=600_000).post("/classify_batch", files=films)
     assert [len(film) for _, film in answer.json()] == [30_000] * 20
+
+
+def test_films_are_held_once_until_they_are_handed_on_and_then_no_more():
+    size = 4_000_000
+    data = b'--b\r\nContent-Disposition: form-data; name="films"; filename="x"\r\n\r\n' + bytes(size) + b"\r\n--b--\r\n"
+    held = []
+
+    async def route(request: Request) -> JSONResponse:
+        held.append(tracemalloc.get_traced_memory()[0])
+        async for _ in request.stream():
+            pass
+        held.append(tracemalloc.get_traced_memory()[0])
+        return JSONResponse("")
+
+    headers = {"content-type": "multipart/form-data; boundary=b"}
+    tracemalloc.start()
+    try:
+        client(batch=route, max_batch_bytes=2 * size).post("/classify_batch", content=data, headers=headers)
+    finally:
+        tracemalloc.stop()
+    assert [round(count / size, 1) for count in held] == [1, 0]
 
 
 def test_a_form_without_its_end_is_damaged_and_no_film_of_it_is_read():

@@ -5,11 +5,11 @@ import binascii
 import logging
 import os
 import re
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -18,8 +18,8 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 import gradio as gr
+from anyio import CapacityLimiter, to_thread
 from fastapi import FastAPI, Request, Response
-from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse
 from jinja2 import ChoiceLoader, DictLoader, FileSystemLoader
 from starlette.datastructures import UploadFile
@@ -95,9 +95,9 @@ class Page:
         self.quality = quality(reader.bundle.card)
         self.examples = examples(reader.bundle, reader.settings.examples)
         self._functions = {"read": self.read, "row": self.row, "picture": self.picture}
-        self.calls = Calls(self.classify, FORGET_AFTER_SECONDS, reader.settings.max_concurrency)
+        self.calls = Calls(partial(self._placed, self.classify), FORGET_AFTER_SECONDS, reader.settings.max_concurrency)
         # No more films are decoded at once than the settings say.
-        self._places = threading.BoundedSemaphore(reader.settings.threads)
+        self._places = CapacityLimiter(reader.settings.threads)
         forget = (FORGET_AFTER_SECONDS, FORGET_AFTER_SECONDS)
         with gr.Blocks(title="LungCare", analytics_enabled=False, delete_cache=forget, fill_width=True) as self.blocks:
             gr.HTML(
@@ -119,9 +119,13 @@ class Page:
         values = {name: value for name, value in form.items() if isinstance(value, str)}
         sent = Sent(await film.read() if isinstance(film, UploadFile) else None, values)
         try:
-            return JSONResponse(await run_in_threadpool(function, sent))
+            return JSONResponse(await self._placed(function, sent))
         except ValueError:
             return Response(status_code=422)
+
+    async def _placed(self, function: Callable[..., Any], *values: Any) -> Any:
+        """Call a function in a thread once there is a place; a film that waits for one takes no thread."""
+        return await to_thread.run_sync(function, *values, limiter=self._places)
 
     def classify(self, film: str, language: str = LANGUAGES[0]) -> dict:
         """Read a film for programs that call the page with gradio_client. film: its bytes in base64."""
@@ -132,8 +136,7 @@ class Page:
                 data = base64.b64decode(film, validate=True)
             except (binascii.Error, ValueError):
                 return self.reader.refuse(FilmError("damaged_file"), chosen).model_dump()
-            with self._places:
-                return monitor.counted("gradio_client", lambda: self.reader.read(data, chosen)).model_dump()
+            return monitor.counted("gradio_client", lambda: self.reader.read(data, chosen)).model_dump()
 
         return self._safely(answer, lambda failures: failures[chosen].model_dump())
 
@@ -142,13 +145,12 @@ class Page:
 
         def answer() -> dict[str, Any]:
             data = self._film(sent)
-            with self._places:
-                start = time.perf_counter()
-                reading, map_picture = self._judged(data)
-                seconds = time.perf_counter() - start
-                if not isinstance(reading, Reading):
-                    return {"html": markup.refusal(reading), "spoken": "", "reading": None}
-                picture = preview.jpeg(self._radiograph(data, reading), PICTURE_SIDE)
+            start = time.perf_counter()
+            reading, map_picture = self._judged(data)
+            seconds = time.perf_counter() - start
+            if not isinstance(reading, Reading):
+                return {"html": markup.refusal(reading), "spoken": "", "reading": None}
+            picture = preview.jpeg(self._radiograph(data, reading), PICTURE_SIDE)
             return {
                 "html": screens.linked(
                     markup.reading(reading, picture, seconds, self.quality, map_picture, self._is_synthetic(sent)),
@@ -164,8 +166,7 @@ class Page:
         """Read one film of several: its cells in the page's table, and its row of CSV after the name of the file."""
 
         def answer() -> dict[str, Any]:
-            with self._places:
-                reading, _ = self._judged(self._film(sent))
+            reading, _ = self._judged(self._film(sent))
             result = reading if isinstance(reading, Reading) else reading[LANGUAGES[0]]
             return {"cells": markup.cells(reading), "row": batch.table_row("", result)[1:]}
 
@@ -179,11 +180,10 @@ class Page:
     def picture(self, sent: Sent) -> str:
         """The picture of a film's reading to save: a PNG in base64. Raises ValueError for what cannot be read."""
         data = self._film(sent)
-        with self._places:
-            reading, _ = self._judged(data, is_counted=False)
-            if not isinstance(reading, Reading):
-                raise ValueError("there is no picture of a refusal")
-            radiograph = self._radiograph(data, reading)
+        reading, _ = self._judged(data, is_counted=False)
+        if not isinstance(reading, Reading):
+            raise ValueError("there is no picture of a refusal")
+        radiograph = self._radiograph(data, reading)
         language = sent.values.get("language")
         day = _day(sent.values.get("date", ""))
         chosen = language if language in LANGUAGES else LANGUAGES[0]

@@ -6,12 +6,11 @@ once it was fetched, or after a time.
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 from uuid import uuid4
 
 from fastapi import Request, Response
-from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse, StreamingResponse
 
 
@@ -22,7 +21,7 @@ class Calls:
     calls that may be under way or wait to be fetched.
     """
 
-    def __init__(self, function: Callable[..., dict[str, Any]], seconds: float, most: int):
+    def __init__(self, function: Callable[..., Awaitable[dict[str, Any]]], seconds: float, most: int):
         self._function = function
         self._seconds = seconds
         self._most = most
@@ -42,7 +41,7 @@ class Calls:
         if sum(map(len, self.waiting.values())) >= self._most:
             return Response(status_code=503, headers={"retry-after": "5"})
         call = uuid4().hex
-        task = asyncio.create_task(run_in_threadpool(self._function, *values))
+        task = asyncio.ensure_future(self._function(*values))
         self.waiting.setdefault(session, []).append((call, task))
         asyncio.get_running_loop().call_later(self._seconds, self._drop, session, call)
         return JSONResponse({"event_id": call})

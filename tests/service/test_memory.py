@@ -60,7 +60,10 @@ def test_a_film_from_a_program_is_held_by_nothing_afterwards(visited):
 
 
 def test_an_answer_that_nobody_fetches_is_forgotten_after_the_time():
-    calls = Calls(lambda film: {"outcome": "read"}, seconds=0.2, most=1)
+    async def read(film: str) -> dict:
+        return {"outcome": "read"}
+
+    calls = Calls(read, seconds=0.2, most=1)
     app = FastAPI()
     app.add_api_route("/join", calls.join, methods=["POST"])
     with TestClient(app) as client:

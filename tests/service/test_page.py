@@ -5,12 +5,15 @@ import copy
 import io
 import json
 import re
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import requests
+from fastapi import FastAPI
 from PIL import Image
+from starlette.testclient import TestClient
 
 import gradio_app
 from lungcare import batch, film, screens
@@ -207,10 +210,16 @@ def test_examples_are_a_few_of_each_condition_in_order(reader, tmp_path):
     assert found == [(code, name) for code in ("normal", "pneumothorax") for name in "abcd"]
 
 
+def mounted(reader, **settings) -> FastAPI:
+    """The page in an app of its own, with a reader like this one but for some settings."""
+    own = copy.copy(reader)
+    own.settings = reader.settings.model_copy(update=settings)
+    app = FastAPI(openapi_url=None)
+    gradio_app.mount(app, own)
+    return app
+
+
 def test_no_more_films_are_decoded_at_once_than_the_settings_say(reader, monkeypatch):
-    one_by_one = copy.copy(reader)
-    one_by_one.settings = reader.settings.model_copy(update={"threads": 1})
-    page = gradio_app.Page(one_by_one)
     under_way, counted = [], []
 
     def decode(*arguments):
@@ -220,13 +229,34 @@ def test_no_more_films_are_decoded_at_once_than_the_settings_say(reader, monkeyp
         under_way.pop()
         return film.decode(*arguments)
 
+    def ask(function: str) -> int:
+        place = "/ui/gradio_api/component_server/"
+        return client.post(place, data={"fn_name": function}, files={"film": phantom.film()}).status_code
+
     monkeypatch.setattr("lungcare.reader.decode", decode)
     monkeypatch.setattr("gradio_app.decode", decode)
-    with ThreadPoolExecutor(6) as pool:
-        for function in (page.read, page.row, page.picture):
-            list(pool.map(function, [sent(phantom.film())] * 6))
+    with TestClient(mounted(reader, threads=1)) as client, ThreadPoolExecutor(6) as pool:
+        assert set(pool.map(ask, ["read", "row", "picture"] * 6)) == {200}
     assert len(counted) == 6 * (2 + 1 + 2)
     assert max(counted) == 1
+
+
+def test_films_that_wait_for_a_place_hold_nothing_else_up(reader, monkeypatch):
+    held = threading.Event()
+    monkeypatch.setattr("lungcare.reader.decode", lambda *given: held.wait(30) and film.decode(*given))
+    app = mounted(reader, threads=1, max_concurrency=50)
+    app.add_api_route("/other", lambda: "answered")
+    call = {"data": [base64.b64encode(phantom.film()).decode()], "session_hash": "program"}
+    with TestClient(app) as client, ThreadPoolExecutor(1) as pool:
+        try:
+            # More than a server has threads.
+            joined = [client.post("/ui/gradio_api/queue/join", json=call).status_code for _ in range(50)]
+            assert joined == [200] * 50
+            assert pool.submit(client.get, "/other").result(10).json() == "answered"
+        finally:
+            held.set()
+        events = client.get("/ui/gradio_api/queue/data", params={"session_hash": "program"}).text
+        assert events.count('"outcome": "read"') == 50
 
 
 @pytest.mark.parametrize(

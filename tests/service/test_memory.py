@@ -1,5 +1,6 @@
 """What a visitor sent is gone from the memory of the server, in the time that is promised and before."""
 
+import asyncio
 import base64
 import gc
 import time
@@ -75,8 +76,39 @@ def test_an_answer_that_nobody_fetches_is_forgotten_after_the_time():
         assert client.post("/join", json={"data": ["x"], "session_hash": "t"}).status_code == 200
 
 
+def test_a_call_counts_until_it_has_ended_and_its_time_begins_then():
+    ends = asyncio.Event()
+
+    async def read(film: str) -> dict:
+        await ends.wait()
+        return {"outcome": "read"}
+
+    async def end() -> None:
+        ends.set()
+
+    calls = Calls(read, seconds=0.4, most=1)
+    app = FastAPI()
+    app.add_api_route("/join", calls.join, methods=["POST"])
+    app.add_api_route("/data", calls.data)
+    app.add_api_route("/end", end)
+    call = {"data": ["x"], "session_hash": "s"}
+    with TestClient(app) as client:
+        assert client.post("/join", json=call).status_code == 200
+        time.sleep(0.6)
+        assert client.post("/join", json=call).status_code == 503
+        client.get("/end")
+        assert '"outcome": "read"' in client.get("/data", params={"session_hash": "s"}).text
+        assert client.post("/join", json=call).status_code == 200
+
+
 @pytest.mark.parametrize(
-    "body", [b"", b"[]", b"{}", b'{"data": 1, "session_hash": "s"}', b'{"data": [], "session_hash": "s"}']
+    "body",
+    [
+        *(b"", b"[]", b"{}", b'{"data": 1, "session_hash": "s"}', b'{"data": [], "session_hash": "s"}'),
+        *(b'{"data": ["x", "y", "z"], "session_hash": "s"}', b'{"data": [1], "session_hash": "s"}', b"\xff"),
+        *(b"[" * 200_000, b'{"data": ["x"], "session_hash": "s", "more": [' + b"0," * 200 + b"0]}"),
+    ],
+    ids=lambda body: repr(body[:50]),
 )
 def test_what_is_no_call_is_refused(visited, body):
     client, _ = visited

@@ -3,6 +3,7 @@
 import difflib
 import ipaddress
 import os
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -89,9 +90,9 @@ class Settings(BaseSettings):
         _check_names(cls)
         return settings
 
-    @property
+    @cached_property
     def keys(self) -> tuple[KeyRecord, ...]:
-        """All keys, of the variable and of the file."""
+        """All keys, of the variable and of the file, which is read once."""
         return self.api_keys + (_from_file(self.api_keys_file) if self.api_keys_file else ())
 
     @field_validator("api_keys", mode="before")

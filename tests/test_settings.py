@@ -39,6 +39,8 @@ def test_keys_come_from_the_variable_and_the_file(monkeypatch, tmp_path):
     assert len(settings.keys) == 3
     assert settings.keys[-1].checksum == CHECKSUM
     assert KEY not in repr(settings)
+    (tmp_path / "keys").unlink()
+    assert len(settings.keys) == 3
 
 
 @pytest.mark.parametrize(

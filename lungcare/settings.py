@@ -17,6 +17,7 @@ from lungcare.film import MAX_PIXELS
 from lungcare.keys import KeyRecord, parse_keys
 
 PREFIX = "LUNGCARE_"
+_RATE = "a rate is one number above 0 a second, minute, hour or day, such as 60/minute"
 
 
 class SettingsError(ValueError):
@@ -151,9 +152,11 @@ class Settings(BaseSettings):
     def _rate(cls, value: str) -> str:
         if value:
             try:
-                limits.parse(value)
+                (rate,) = limits.parse_many(value)
             except ValueError as error:
-                raise ValueError("a rate is a number a second, minute, hour or day, such as 60/minute") from error
+                raise ValueError(_RATE) from error
+            if rate.amount < 1:
+                raise ValueError(_RATE)
         return value
 
 

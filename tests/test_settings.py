@@ -52,6 +52,8 @@ def test_keys_come_from_the_variable_and_the_file(monkeypatch, tmp_path):
         ("MODEL", "../x"),
         ("EXAMPLES", "/no/such/folder"),
         ("RATE_LIMIT", "many"),
+        ("RATE_LIMIT", "0/minute"),
+        ("RATE_LIMIT", "60/minute;1000/day"),
         ("TRUSTED_PROXIES", "the proxy"),
         ("ROOT_PATH", "lungcare"),
         ("CORS_ORIGINS", "https://a/path"),

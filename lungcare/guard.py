@@ -127,7 +127,8 @@ class Guard:
         route = _route(scope["path"])
         method = scope["method"] if scope["method"] in _METHODS else "other"
         monitor.request(route, method, status, seconds)
-        if scope["path"] in HEALTH or (route.startswith(api.PAGE) and scope["method"] in ("GET", "HEAD")):
+        is_file_of_page = route.startswith(api.PAGE) and scope["method"] in ("GET", "HEAD") and status < 400
+        if scope["path"] in HEALTH or is_file_of_page:
             return
         told = {
             "request_id": trace.request_id,

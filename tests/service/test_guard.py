@@ -402,6 +402,16 @@ def test_a_request_is_logged_without_anything_of_its_film(caplog):
     assert json.loads(JsonFormatter().format(caplog.records[-1]))["address"] == "testclient"
 
 
+def test_what_the_page_got_has_no_line_and_what_it_was_refused_has_one(caplog):
+    caplog.set_level(logging.INFO, "lungcare.requests")
+    assert keyed().get("/ui/page", headers={"x-api-key": KEY}).status_code == 200
+    assert not caplog.records
+    assert_problem(keyed().get("/ui/page", headers={"x-api-key": "wrong"}), 401, "wrong_key")
+    assert client().head("/ui/PLANTED").status_code == 404
+    told = [(record.told["route"], record.told["status"], record.told["code"]) for record in caplog.records]
+    assert told == [("/ui/*", 401, "wrong_key"), ("/ui/*", 404, "not_found")]
+
+
 def test_a_sender_who_goes_away_is_no_fault_of_ours(caplog):
     caplog.set_level(logging.INFO, "lungcare.requests")
     sent = []

@@ -10,7 +10,7 @@ from starlette.types import Scope
 
 from lungcare.problem import RequestError
 
-# Wrong keys that one address may try.
+# Wrong keys of one address that are told to be wrong; more are told to wait. A right key is let in beside them.
 _ATTEMPTS = limits.parse("20/minute")
 
 

@@ -284,7 +284,7 @@ def test_the_page_can_be_open_while_programs_need_keys():
     assert_problem(opened.post("/classify", files=FILM), 401, "no_key")
 
 
-def test_keys_cannot_be_guessed_for_long():
+def test_many_wrong_keys_are_told_to_wait_and_lock_no_right_one_out():
     guessing = keyed()
     wrong = {"x-api-key": "wrong"}
     answers = [guessing.get("/where", headers=wrong) for _ in range(21)]

@@ -30,7 +30,7 @@ PRIVATE = {
     "ImageComments": "PLANTED COMMENT",
     "SpecificCharacterSet": "PLANTED CHARSET",
 }
-MARKS = ("PLANTED", "47114711", "19010203", "19040506", "PRIVATE-UID", "1.2.3.47114711")
+MARKS = ("PLANTED", "47114711", "19010203", "19040506", "1.2.3.47114711")
 
 
 def write(levels: np.ndarray, syntax: str = uid.ExplicitVRLittleEndian, preamble: bool = True, **tags: object) -> bytes:

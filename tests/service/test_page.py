@@ -146,11 +146,12 @@ def test_the_page_says_the_prevalence_of_the_clinic(reader):
 
 
 def test_what_a_card_holds_is_text_and_never_markup(reader):
-    changes = {"description": "<script>", "data": {"training_films": {"normal/<b>": 1}}}
+    changes = {"description": "<script>planted", "data": {"training_films": {"normal/<b>planted": 1}}}
     card = reader.bundle.card.model_copy(update=changes)
-    assert "<script>{" not in screens.model_page(card)
-    assert "&lt;script&gt;" in screens.model_page(card)
-    assert "&lt;b&gt;" in screens.page(card, [], reader.settings)
+    assert "&lt;script&gt;planted" in screens.model_page(card)
+    for html in (screens.model_page(card), screens.page(card, [], reader.settings)):
+        assert "&lt;b&gt;planted" in html
+        assert html.count("planted") == html.count("&gt;planted")
 
 
 def test_collections_are_called_by_their_names_and_their_terms_said_in_both_languages(reader):

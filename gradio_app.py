@@ -1,5 +1,6 @@
 """The page: its screens and what they call, and nothing else."""
 
+import asyncio
 import base64
 import binascii
 import logging
@@ -7,6 +8,8 @@ import os
 import re
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import dataclass, field
 from datetime import date
 from functools import partial
@@ -18,7 +21,6 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 import gradio as gr
-from anyio import CapacityLimiter, to_thread
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 from jinja2 import ChoiceLoader, DictLoader, FileSystemLoader
@@ -95,9 +97,9 @@ class Page:
         self.quality = quality(reader.bundle.card)
         self.examples = examples(reader.bundle, reader.settings.examples)
         self._functions = {"read": self.read, "row": self.row, "picture": self.picture}
-        self.calls = Calls(partial(self._placed, self.classify), FORGET_AFTER_SECONDS, reader.settings.max_concurrency)
+        self.calls = Calls(partial(self._called, self.classify), FORGET_AFTER_SECONDS, reader.settings.max_concurrency)
         # No more films are decoded at once than the settings say.
-        self._places = CapacityLimiter(reader.settings.threads)
+        self._threads = ThreadPoolExecutor(reader.settings.threads)
         forget = (FORGET_AFTER_SECONDS, FORGET_AFTER_SECONDS)
         with gr.Blocks(title="LungCare", analytics_enabled=False, delete_cache=forget, fill_width=True) as self.blocks:
             gr.HTML(
@@ -119,13 +121,14 @@ class Page:
         values = {name: value for name, value in form.items() if isinstance(value, str)}
         sent = Sent(await film.read() if isinstance(film, UploadFile) else None, values)
         try:
-            return JSONResponse(await self._placed(function, sent))
+            return JSONResponse(await self._called(function, sent))
         except ValueError:
             return Response(status_code=422)
 
-    async def _placed(self, function: Callable[..., Any], *values: Any) -> Any:
-        """Call a function in a thread once there is a place; a film that waits for one takes no thread."""
-        return await to_thread.run_sync(function, *values, limiter=self._places)
+    async def _called(self, function: Callable[..., Any], *values: Any) -> Any:
+        """Call a function once one of the page's own threads is free; a film that waits for one takes no other."""
+        context = copy_context()
+        return await asyncio.get_running_loop().run_in_executor(self._threads, context.run, function, *values)
 
     def classify(self, film: str, language: str = LANGUAGES[0]) -> dict:
         """Read a film for programs that call the page with gradio_client. film: its bytes in base64."""

@@ -121,6 +121,7 @@ OTHER_VIEW_CODES = {
 }
 
 GREY = ("MONOCHROME1", "MONOCHROME2")
+OTHER_COLOUR = ("PALETTE COLOR", "ARGB", "CMYK", "HSV")
 COLOUR = ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT")
 # Share of the limit of pixels that a stream may have: its decoder holds so much more than the pixels.
 _SHARE_OF_COLOUR = 0.25
@@ -188,7 +189,7 @@ def _known_name(syntax: str) -> str:
     """The name of a transfer syntax that is not read, if it is one of the standard's."""
     from pydicom.uid import UID_dictionary
 
-    return UID_dictionary[syntax][0] if syntax in UID_dictionary else "transfer syntax"
+    return UID_dictionary[syntax][0] if syntax in UID_dictionary else "DICOM"
 
 
 @dataclass(frozen=True)
@@ -222,8 +223,8 @@ class _Image:
         is_grey = photometric in GREY and samples == 1 and allocated in (8, 16, 32) and stored <= 16
         is_colour = photometric in COLOUR and samples == 3 and allocated == stored == 8
         if not (is_grey or is_colour):
-            known = photometric if photometric in (*GREY, *COLOUR, "PALETTE COLOR", "ARGB", "CMYK", "HSV") else "colour"
-            raise FilmError("unsupported_pixels", what=f"{known}, {samples} times {stored} bits")
+            known = f"{photometric}, " if photometric in (*GREY, *COLOUR, *OTHER_COLOUR) else ""
+            raise FilmError("unsupported_pixels", what=f"{known}{samples} x {stored} bit")
         return cls(
             rows,
             columns,

@@ -17,15 +17,15 @@ from sklearn.model_selection import GroupKFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from lungcare.bundle import MODELS, NETWORK, Calibration, record_of
+from lungcare.bundle import MODELS, NETWORK, Calibration
 from lungcare.conditions import CODES
 from lungcare.network import Network
-from train.evaluate import RESULTS, films_of, opened
+from train.evaluate import films_of, measured, opened_on
 from train.halves import graftable, grafts
 from train.inputs import network_inputs
 from train.look import UNCALIBRATED, Looked, look_at, looked
 from train.lungs import SEGMENTER, lungs_on
-from train.manifest import DataError, Film
+from train.manifest import Film
 from train.measure import (
     Readings,
     accuracy,
@@ -114,15 +114,10 @@ def audit(run: Path, prepared: Path, name: str, segmenter: Path = SEGMENTER, mod
 
     segmenter: run of `python -m train segment`; without one in it, the published one finds the lungs.
     Writes docs/results/audit-<name>.json, and what is made of it: the model card and a picture. Returns what it says.
-    Raises DataError when the run is not measured.
+    Raises DataError when the run is not measured, or was trained on another split.
     """
-    recipe, _ = opened(run)
-    results = json.loads((run / RESULTS).read_text()) if (run / RESULTS).is_file() else {}
-    file = run / NETWORK
-    is_measured = file.is_file() and results.get("network") == record_of(file).sha256
-    if not is_measured or "calibration" not in results:
-        raise DataError(f"The network of {run} is not measured. Run `python -m train evaluate --run {run}` first.")
-    split, data = open_prepared(prepared)
+    recipe, split, data = opened_on(run, prepared)
+    results, file = measured(run), run / NETWORK
     told = looked(run, file, recipe.size, data, films_of(split, recipe))
     test = told.where(lambda p: p.part == "test")
     network, calibration = Network(file, recipe.size), Calibration(**results["calibration"])

@@ -9,7 +9,7 @@ import numpy as np
 
 from train.evaluate import opened
 from train.feed import Feed, open_feed
-from train.fit import HISTORY, NETWORK, save_made
+from train.fit import HISTORY, NETWORK, left_out_of, save_made
 from train.manifest import DataError
 from train.recipe import Recipe
 
@@ -24,8 +24,8 @@ def blend(runs: list[Path], prepared: Path, out: Path, starts: Sequence[tuple[Pa
     (WiSE-FT: Wortsman et al., CVPR 2022) and with what came before it. What batch normalisation keeps of the films is
     made anew when there are several runs. starts: networks (.keras) and the share of each, above 0, together at most 1.
     out/run.json says what was blended, and is else that of the first run.
-    Raises DataError when the shares are others, when a start is named twice or is another network than that of the
-    runs, or when these differ in more than their seed and the path of their start.
+    Raises DataError when the shares are others, when a start is named twice, is another network than that of the runs
+    or may have seen what they left out, or when these differ in more than their seed and the path of their start.
     """
     share_of = dict(starts)
     if len(share_of) < len(starts):
@@ -34,13 +34,17 @@ def blend(runs: list[Path], prepared: Path, out: Path, starts: Sequence[tuple[Pa
     if not all(share > 0 for share in share_of.values()) or of_starts > 1:
         told = ", ".join(f"{start}={share}" for start, share in starts)
         raise DataError(f"The shares of the starts must be above 0, and together at most 1. Received: {told}.")
-    recipes = [opened(run)[0] for run in runs]
+    recipes, splits = zip(*map(opened, runs), strict=True)
+    if len(set(splits)) > 1:
+        raise DataError("The runs were trained on different splits.")
     if any(_unseeded(recipe) != _unseeded(recipes[0]) for recipe in recipes):
         raise DataError("The runs differ in more than their seed and the place of the network that they went on from.")
     network = keras.models.load_model(runs[0] / NETWORK, compile=False)
     weights = [network.get_weights(), *(_weights(run / NETWORK) for run in runs[1:])]
     shares = [(1 - of_starts) / len(runs)] * len(runs) + list(share_of.values())
     for start in share_of:
+        if not set(recipes[0].leave_out) <= left_out_of(start):
+            raise DataError(f"{start} may have been trained on {', '.join(recipes[0].leave_out)}.")
         weights.append(_weights(start))
         if [array.shape for array in weights[-1]] != [array.shape for array in weights[0]]:
             raise DataError(f"{start} is another network than that of {runs[0]}.")

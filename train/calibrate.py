@@ -1,11 +1,15 @@
 """What makes a network's figures probabilities, and how well they hold."""
 
+import logging
+
 import numpy as np
 from scipy.optimize import minimize, minimize_scalar
 from sklearn.model_selection import GroupKFold
 
 from lungcare.bundle import Calibration
 from lungcare.calibration import calibrated
+
+log = logging.getLogger(__name__)
 
 BINS = 15
 FOLDS = 5
@@ -50,6 +54,8 @@ def fit_temperature(softmax: np.ndarray, labels: np.ndarray) -> Calibration:
 def fit_vector(softmax: np.ndarray, labels: np.ndarray) -> Calibration:
     """The slope and the offset of each condition with the least log loss, likewise. The first offset stays 0."""
     count = softmax.shape[1]
+    # Its gradient is a difference of losses so small that those of rounded rows would drown it.
+    softmax = softmax.astype(float) / softmax.sum(axis=1, keepdims=True, dtype=float)
 
     def made(numbers: np.ndarray) -> Calibration:
         return Calibration(slopes=tuple(numbers[:count].tolist()), offsets=(0, *numbers[count:].tolist()))
@@ -57,6 +63,8 @@ def fit_vector(softmax: np.ndarray, labels: np.ndarray) -> Calibration:
     start = np.concatenate([np.ones(count), np.zeros(count - 1)])
     bounds = [(1 / _RANGE[1], 1 / _RANGE[0])] * count + [(-_LARGEST_OFFSET, _LARGEST_OFFSET)] * (count - 1)
     best = minimize(lambda numbers: _log_loss(made(numbers), softmax, labels), start, method="L-BFGS-B", bounds=bounds)
+    if not best.success:
+        log.warning("the search for the vector scaling ended early: %s", best.message)
     return made(best.x.round(4))
 
 

@@ -11,7 +11,7 @@ from lungcare.network import Network
 from train.audit import changed, grafted, stratified, without_lungs
 from train.augment import Chest, Geometry, transplant
 from train.document import write_experiments
-from train.evaluate import opened
+from train.evaluate import opened_on
 from train.fit import HISTORY, NETWORK, RUN
 from train.halves import graftable
 from train.look import look_at
@@ -44,7 +44,7 @@ def compare(runs: list[Path], prepared: Path, results: Path = Path("docs/results
     path = results / TRIED
     tried = json.loads(path.read_text()) if path.is_file() else {}
     for run in runs:
-        recipe, _ = opened(run)
+        recipe, _, _ = opened_on(run, prepared)
         described = json.loads((run / RUN).read_text())
         network = Network(run / NETWORK, recipe.size)
         tried[run.name] = {

@@ -72,6 +72,7 @@ def quality(models: Path) -> str:
     lines = [
         "Written by `python -m train publish` from `models/*/card.json`; 95 % intervals by bootstrap over groups.",
         "Each model on the test part of the split that it was trained on; the thesis's is a balanced subset.",
+        "Where all films were read rightly the interval has no width: of n, up to 3 / n may be read wrongly.",
         "",
         "| | " + " | ".join(f"`{card.tag}`, {card.input.size} px" for card in cards) + " |",
         "|---|" + "---|" * len(cards),

@@ -45,10 +45,7 @@ def evaluate(run: Path, prepared: Path, segmenter: Path = SEGMENTER) -> dict:
     published one finds them.
     Returns the results. Raises DataError when there is no network, or the split is not the run's.
     """
-    recipe, split_checksum = opened(run)
-    split, data = open_prepared(prepared)
-    if split.checksum != split_checksum:
-        raise DataError(f"{run} was trained on another split than that in {prepared}.")
+    recipe, split, data = opened_on(run, prepared)
     films = films_of(split, recipe)
     validation = [p for p in films if p.part == "validation"]
     compared = validation[:: max(1, len(validation) // COMPARED)]
@@ -66,6 +63,7 @@ def evaluate(run: Path, prepared: Path, segmenter: Path = SEGMENTER) -> dict:
     points = choose_points(chosen_on.readings(chosen))
     certainty = choose_certainty(chosen_on.readings(chosen))
     results = {
+        "trained": record_of(run / NETWORK).sha256,
         "network": record_of(run / PUBLISHED).sha256,
         "split": split.checksum,
         "compacted": compacted,
@@ -104,6 +102,28 @@ def opened(run: Path) -> tuple[Recipe, str]:
         raise DataError(f"{run} holds no trained network. Run `python -m train fit --run {run}` first.")
     described = json.loads((run / RUN).read_text())
     return Recipe.model_validate(described["recipe"]), described["split"]
+
+
+def opened_on(run: Path, prepared: Path) -> tuple[Recipe, Split, Path]:
+    """The recipe of a run, the split in a prepared folder, and the folder of its films.
+
+    Raises DataError when the run has no network yet, or was trained on another split.
+    """
+    recipe, checksum = opened(run)
+    split, data = open_prepared(prepared)
+    if split.checksum != checksum:
+        raise DataError(f"{run} was trained on another split than that in {prepared}.")
+    return recipe, split, data
+
+
+def measured(run: Path) -> dict:
+    """What `evaluate` found of a run's network. Raises DataError when that is nothing, or of another network."""
+    results = json.loads((run / RESULTS).read_text()) if (run / RESULTS).is_file() else {}
+    networks = {"trained": run / NETWORK, "network": run / PUBLISHED}
+    is_of_it = all(file.is_file() and results.get(name) == record_of(file).sha256 for name, file in networks.items())
+    if not is_of_it or "calibration" not in results:
+        raise DataError(f"The network of {run} is not measured. Run `python -m train evaluate --run {run}` first.")
+    return results
 
 
 def calibration(told: Looked, chosen: Calibration) -> dict:

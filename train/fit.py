@@ -152,14 +152,14 @@ def _start_of(recipe: Recipe, run: Path) -> str | None:
     start = Path(recipe.start_from)
     if not start.is_file():
         raise DataError(f"There is no network {start} to go on from.")
-    if not set(recipe.leave_out) <= _left_out_of(start):
+    if not set(recipe.leave_out) <= left_out_of(start):
         raise DataError(
             f"{start} may have been trained on {', '.join(recipe.leave_out)}: {RUN} beside it says no other."
         )
     return record_of(start).sha256
 
 
-def _left_out_of(network: Path) -> set[str]:
+def left_out_of(network: Path) -> set[str]:
     """The sources that the run of a network did not train on, as far as its run.json says."""
     run = network.parent / RUN
     return set(json.loads(run.read_text())["recipe"]["leave_out"]) if run.is_file() else set()

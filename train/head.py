@@ -7,12 +7,11 @@ import numpy as np
 
 from lungcare.conditions import CODES
 from lungcare.network import Network
-from train.evaluate import opened
+from train.evaluate import opened_on
 from train.feed import open_feed, training_films
 from train.fit import NETWORK, save_made
 from train.look import look
 from train.manifest import DataError
-from train.prepare import open_prepared
 from train.recipe import Recipe
 from train.split import Placed
 
@@ -31,10 +30,9 @@ def refit(run: Path, prepared: Path, out: Path, shrink: float = SHRINK, share: f
     shrink: see `discriminant`. out/run.json says what was done. Raises DataError where a condition
     has no film to train on.
     """
-    recipe, _ = opened(run)
+    recipe, split, data = opened_on(run, prepared)
     network = keras.models.load_model(run / NETWORK, compile=False)
     last = network.layers[-1]
-    split, data = open_prepared(prepared)
     films = _some_of_each_cell(training_films(split, recipe.leave_out))
     missing = set(CODES) - {p.film.label for p in films}
     if missing:

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from train.document import write_experiments
-from train.evaluate import opened
+from train.evaluate import opened_on
 from train.feed import training_films
 from train.fit import HISTORY, NETWORK, RUN, fit
 from train.head import refit
@@ -25,6 +25,9 @@ def leave_out(
 
     head: whether to make the last layer anew, in the run <run>-head. An interrupted run goes on. Returns as `score`.
     """
+    known = {p.film.source for p in open_prepared(prepared)[0].films if p.film.role == "internal"}
+    if unknown := set(sources) - known:
+        raise DataError(f"No film to train on is of {', '.join(sorted(unknown))}. Known: {', '.join(sorted(known))}.")
     recipe = recipe.model_copy(update={"leave_out": sources})
     fit(recipe, prepared, run, resume=True)
     if head:
@@ -39,10 +42,9 @@ def score(run: Path, prepared: Path, docs: Path = DOCS) -> dict:
     Writes docs/results/leave-out-<run>.json, returns what it says, and docs/EXPERIMENTS.md.
     Raises DataError when the run was trained on all sources.
     """
-    recipe, _ = opened(run)
+    recipe, split, data = opened_on(run, prepared)
     if not recipe.leave_out:
         raise DataError(f"{run} was trained on all sources. `python -m train evaluate` measures it.")
-    split, data = open_prepared(prepared)
     films = [p for p in split.films if p.film.source in recipe.leave_out and p.film.role == "internal"]
     readings = look(run / NETWORK, recipe.size, data, films).readings()
     kept = training_films(split, recipe.leave_out)

@@ -7,7 +7,7 @@ from pathlib import Path
 from train import split as splits
 from train.duplicates import exact_copies, joined_groups, near_pairs
 from train.manifest import DataError, Film, read_films
-from train.pack import check_and_pack
+from train.pack import LUNGS, check_and_pack
 
 log = logging.getLogger(__name__)
 
@@ -22,6 +22,8 @@ def prepare(data: Path, folder: Path, size: int, seed: int, per_class: int | Non
     Returns the split; writes films.npy, split.csv, origin.json and report.json.
     """
     films = read_films(data)
+    for name in (ORIGIN, LUNGS):  # of films that may have been others; the first comes last, when all is whole
+        (folder / name).unlink(missing_ok=True)
     thumbnails, checksums, unreadable = check_and_pack(data, films, size, folder)
     for index, reason in unreadable.items():
         log.warning("left out, cannot be read (%s): %s", reason, films[index].file)
@@ -46,7 +48,6 @@ def prepare(data: Path, folder: Path, size: int, seed: int, per_class: int | Non
         split = splits.balanced(split, per_class, seed)
 
     splits.write(split, folder / SPLIT)
-    (folder / ORIGIN).write_text(json.dumps({"data": str(data.resolve()), "seed": seed, "size": size}))
     report = {
         "films": len(films),
         "unreadable": [films[i].file for i in unreadable],
@@ -59,6 +60,7 @@ def prepare(data: Path, folder: Path, size: int, seed: int, per_class: int | Non
         "checksum": split.checksum,
     }
     (folder / "report.json").write_text(json.dumps(report, indent=1))
+    (folder / ORIGIN).write_text(json.dumps({"data": str(data.resolve()), "seed": seed, "size": size}))
     return split
 
 

@@ -26,7 +26,7 @@ from lungcare.examples import frozen_examples
 from lungcare.store import check_free, import_bundle
 from train.certainty import measure_certainty
 from train.document import write_readme
-from train.evaluate import RESULTS, calibration, opened
+from train.evaluate import calibration, measured, opened_on
 from train.examples import FILMS, freeze, pool_checksum, read_pool, write_examples
 from train.fit import HISTORY, RUN
 from train.look import look
@@ -74,12 +74,8 @@ def publish(
     The bundle and the store's entry are each whole or absent whenever this is killed; running it again completes them.
     Raises DataError when the run is not measured, its network is too large, or too few drawn films read right.
     """
-    recipe, _ = opened(run)
-    results_file, network = run / RESULTS, run / NETWORK
-    results = json.loads(results_file.read_text()) if results_file.is_file() else {}
-    is_measured = network.is_file() and results.get("network") == record_of(network).sha256
-    if not is_measured or "calibration" not in results:
-        raise DataError(f"The network of {run} is not measured. Run `python -m train evaluate --run {run}` first.")
+    recipe, _, _ = opened_on(run, prepared)
+    results, network = measured(run), run / NETWORK
     if network.stat().st_size > LARGEST:
         raise DataError(
             f"{network} has {network.stat().st_size / 1e6:.1f} MB; at most {LARGEST / 1e6:g} are published."
@@ -191,9 +187,13 @@ def _changed(before: Card | None, card: Card) -> bool:
     """Whether a card says anything else than the published one, the external part and the examples aside."""
     if before is None:
         return True
-    inside = {part: figures for part, figures in before.metrics.items() if part != "external"}
-    files = {name: record for name, record in before.files.items() if not name.startswith(FILMS)}
-    return before.model_copy(update={"metrics": inside, "files": files}) != card
+    own = {
+        "metrics": {part: figures for part, figures in before.metrics.items() if part != "external"},
+        "files": {name: record for name, record in before.files.items() if not name.startswith(FILMS)},
+        "training": {name: told for name, told in before.training.items() if told is not None},
+    }
+    training = {name: told for name, told in card.training.items() if told is not None}
+    return before.model_copy(update=own) != card.model_copy(update={"training": training})
 
 
 def _pool_changed(folder: Path, before: Card | None, pool: Path) -> bool:

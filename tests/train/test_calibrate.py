@@ -21,9 +21,10 @@ def test_a_known_temperature_is_found_again(temperature):
     assert fit_temperature(distorted, labels).temperature == pytest.approx(temperature, rel=0.03)
 
 
-def test_slopes_are_undone_where_one_temperature_does_not_do():
+@pytest.mark.parametrize("precision", [np.float64, np.float32])
+def test_slopes_are_undone_where_one_temperature_does_not_do(precision):
     probabilities, labels = honest(5000)
-    distorted = calibrated(probabilities, Calibration(slopes=(0.5, 1, 2, 1), offsets=(0, 1, 0, -1)))
+    distorted = calibrated(probabilities, Calibration(slopes=(0.5, 1, 2, 1), offsets=(0, 1, 0, -1))).astype(precision)
     chosen, told = choose_calibration(distorted, labels, [str(film) for film in range(len(labels))])
     assert chosen.slopes[0] > 1.2 > 0.8 > chosen.slopes[2]
     assert told["vector"]["brier"] < told["temperature"]["brier"]

@@ -5,6 +5,7 @@ import pytest
 
 from tests import phantom
 from train import measure
+from train.blend import blend
 from train.fit import fit
 from train.leave_out import leave_out, score
 from train.manifest import DataError
@@ -45,6 +46,12 @@ def test_scores_on_the_sources_left_out(prepared_sources, tmp_path, monkeypatch)
     assert {name.split("/")[1] for name in run["films"]} == {"one"}
 
 
+def test_a_source_that_is_not_there_is_refused_before_anything_is_trained(prepared_sources, tmp_path):
+    with pytest.raises(DataError, match=r"No film to train on is of tow\. Known: one, two\."):
+        leave_out(read_recipe("thesis-cnn4"), ("tow",), prepared_sources, tmp_path / "run", tmp_path / "docs")
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_run_on_all_sources_has_none_to_be_scored_on_and_is_no_start_without_some(prepared_sources, tmp_path):
     recipe = read_recipe("thesis-cnn4", sizes=[[0, 32]], blocks=1, batch=8, epochs=1, steps=1)
     fit(recipe, prepared_sources, tmp_path / "run")
@@ -55,5 +62,7 @@ def test_a_run_on_all_sources_has_none_to_be_scored_on_and_is_no_start_without_s
         leave_out(begun, ("two",), prepared_sources, tmp_path / "next", tmp_path / "docs")
     without = recipe.model_copy(update={"leave_out": ("two",)})
     fit(without, prepared_sources, tmp_path / "without")
+    with pytest.raises(DataError, match="may have been trained on two"):
+        blend([tmp_path / "without"], prepared_sources, tmp_path / "mixed", [(tmp_path / "run" / "network.keras", 0.5)])
     begun = recipe.model_copy(update={"start_from": str(tmp_path / "without" / "network.keras")})
     leave_out(begun, ("two",), prepared_sources, tmp_path / "next", tmp_path / "docs")

@@ -3,8 +3,9 @@ import json
 import numpy as np
 
 from lungcare.film import decode, square
-from train.pack import open_pack
-from train.prepare import open_prepared
+from tests import phantom
+from train.pack import PackedLungs, open_lungs, open_pack
+from train.prepare import open_prepared, prepare
 
 
 def test_broken_files_and_copies_are_left_out_and_said(prepared):
@@ -15,6 +16,18 @@ def test_broken_files_and_copies_are_left_out_and_said(prepared):
     split, _ = open_prepared(prepared)
     assert len(split.films) == 57
     assert split.checksum == report["checksum"]
+
+
+def test_lungs_found_on_other_films_do_not_outlive_them(tmp_path):
+    films = tmp_path / "films" / "normal"
+    films.mkdir(parents=True)
+    for number in range(3):
+        (films / f"{number}.png").write_bytes(phantom.film("normal", number))
+    prepare(tmp_path / "films", tmp_path / "prepared", size=64, seed=0, per_class=None, resplit=False)
+    PackedLungs.of([np.ones((128, 128))] * 3).save(tmp_path / "prepared")
+    assert open_lungs(tmp_path / "prepared", 3)
+    prepare(tmp_path / "films", tmp_path / "prepared", size=64, seed=0, per_class=None, resplit=False)
+    assert not open_lungs(tmp_path / "prepared", 3)
 
 
 def test_near_copies_share_a_group(prepared):

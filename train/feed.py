@@ -22,7 +22,7 @@ from train.manifest import DataError
 from train.pack import PackedLungs, open_pack
 from train.prepare import open_prepared
 from train.priors import priors
-from train.recipe import Recipe
+from train.recipe import STRIDE, Recipe
 from train.split import Placed, Split
 
 log = logging.getLogger(__name__)
@@ -32,8 +32,8 @@ ALONE = 0.2
 # Share of the halves with or without pneumothorax that are set into a normal film; the rest stands on both sides.
 GRAFTED = 0.5
 NORMAL, PNEUMOTHORAX = CODES.index("normal"), CODES.index("pneumothorax")
-# Pixels of a place, and the share of one that counts as whole.
-STRIDE, ENOUGH = 32, 0.1
+# Share of a place that counts as the whole of it.
+ENOUGH = 0.1
 UNKNOWN = -1.0
 # A half of a film with a pneumothorax in the other half: it shows one of the other classes, nobody knows which.
 UNAFFECTED = np.array([code != "pneumothorax" for code in CODES], np.float32)

@@ -10,6 +10,7 @@ from lungcare.conditions import CODES
 MANIFEST = "manifest.csv"
 SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".dcm", ".dicom"}
 OTHER = "other"
+ROLES = ("internal", "external", "choose")
 
 _CLASS_NAMES = {
     "normal": "normal",
@@ -92,12 +93,15 @@ def _from_manifest(path: Path) -> list[Film]:
     labels = {row["label"] for row in rows} - {*CODES, OTHER}
     if labels:
         raise DataError(f"{path} has labels that are not ours: {', '.join(sorted(labels))}. Ours: {', '.join(CODES)}.")
+    roles = {row.get("role") or ROLES[0] for row in rows} - set(ROLES)
+    if roles:
+        raise DataError(f"{path} has roles that are not ours: {', '.join(sorted(roles))}. Ours: {', '.join(ROLES)}.")
     return [
         Film(
             file=row["file"],
             label=row["label"],
             source=row.get("source") or "films",
-            role=row.get("role") or "internal",
+            role=row.get("role") or ROLES[0],
             group=row.get("group") or _group_of_patient(row),
             given="official" if row.get("official_split") == "test" else "",
             age_group=row.get("age_group") or "",

@@ -38,12 +38,19 @@ def prepare(data: Path, folder: Path, size: int, seed: int, per_class: int | Non
     kept_films = [films[i] for i in kept]
     groups = joined_groups([film.group for film in kept_films], pairs)
     split = splits.draw(kept_films, groups, seed, resplit)
-    leaks = split.leaks()
-    if leaks:
-        log.warning("%d groups of near-alike films span parts of the given split (--resplit draws anew):", len(leaks))
-        for placed in split.films:
-            if placed.group in leaks:
-                log.warning("  %s %s %s", placed.group, placed.part, placed.film.file)
+    apart = [p.film for p in split.films if p.film.given and not p.part]
+    if apart:
+        log.warning(
+            "%d films are near-alike to films held back from training (--resplit draws anew); left out:", len(apart)
+        )
+        for film in apart:
+            log.warning("  %s %s", film.given, film.file)
+    empty = [part for part in ("train", "validation", "test") if all(p.part != part for p in split.films)]
+    if empty:
+        raise DataError(
+            f"The films of {data} leave no {' and no '.join(empty)} part: of each class and source a tenth goes into "
+            "validation and test, whole groups at a time. More films are needed, or fewer sources."
+        )
     if per_class:
         split = splits.balanced(split, per_class, seed)
 
@@ -55,7 +62,7 @@ def prepare(data: Path, folder: Path, size: int, seed: int, per_class: int | Non
         "contradicting": [films[i].file for i in sorted(contradicting)],
         "near_pairs": len(pairs),
         "groups": len(set(groups)),
-        "leaks": leaks,
+        "leaks": split.leaks(),
         "left_out_beside_official": sum(p.part == "" for p in split.films) if not per_class else None,
         "checksum": split.checksum,
     }

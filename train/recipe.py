@@ -10,6 +10,8 @@ from train.augment import TRANSFORMS, Geometry
 from train.manifest import DataError
 
 FOLDER = Path(__file__).parent / "recipes"
+# Pixels of a place, which a reader's maps have one value for.
+STRIDE = 32
 # What may be done to a network after its training; run.json says what was.
 STEPS = ("blend", "scales", "head")
 
@@ -50,8 +52,8 @@ class Recipe(BaseModel):
     sizes: tuple[tuple[int, int], ...]
     batch: int = Field(gt=0)
     epochs: int = Field(gt=0)
-    steps: int = 0
-    copies: int = 0
+    steps: int = Field(0, ge=0)
+    copies: int = Field(0, ge=0)
     even: bool = False
     source_power: float = 0.5
     source_weights: dict[str, float] = {}
@@ -84,6 +86,8 @@ class Recipe(BaseModel):
             raise ValueError(f"sizes must start at epoch 0 and rise. Received: {self.sizes}")
         if self.network == "thesis" and len(self.sizes) > 1:
             raise ValueError("the thesis's network has one size, since it flattens its maps")
+        if self.places and any(side % STRIDE for _, side in self.sizes):
+            raise ValueError(f"places want sizes that are multiples of {STRIDE}. Received: {self.sizes}")
         return self
 
     @property

@@ -64,9 +64,10 @@ class Split:
 def draw(films: list[Film], groups: list[str], seed: int, resplit: bool = False) -> Split:
     """Split by group, 80/10/10, stratified by class and source.
 
-    A split given by the data is kept when it has a test part (unless `resplit`); its validation part is drawn anew from
-    its training part when it holds fewer than 50 films. Films of role external and choose get parts of those names;
-    official test films (kermany) a part of their own, and other films of their groups no part.
+    A split given by the data is kept when it has a test part (unless `resplit`), but for films of a group with some
+    that are held back from training: these get no part. Its validation part is drawn anew from its training part when
+    it holds fewer than 50 films. Films of role external and choose get parts of those names; official test films
+    (kermany) a part of their own, and other films of their groups no part.
     """
     parts = [NOWHERE] * len(films)
     for index, film in enumerate(films):
@@ -86,6 +87,11 @@ def draw(films: list[Film], groups: list[str], seed: int, resplit: bool = False)
                 parts[i] = "test" if parts[i] == "test" else "train"
             pool = [i for i in free if parts[i] == "train" and groups[i] not in tested]
             _draw_parts(films, groups, pool, parts, {"validation": SHARES["validation"]}, seed)
+        tested = {groups[i] for i in free if parts[i] == "test"}
+        held = tested | {groups[i] for i in free if parts[i] == "validation"}
+        for i in free:
+            if groups[i] in {"train": held, "validation": tested}.get(parts[i], ()):
+                parts[i] = NOWHERE
     else:
         _draw_parts(films, groups, free, parts, SHARES, seed)
     return Split(tuple(Placed(*row) for row in zip(films, groups, parts, strict=True)))

@@ -56,6 +56,7 @@ def test_films_of_one_patient_are_a_group_unless_the_manifest_names_another(tmp_
         (None, "No films were found"),
         ("file,source\na.png,x\n", "lacks the columns label"),
         ("file,label\na.png,cat\n", "labels that are not ours: cat"),
+        ("file,label,role\na.png,normal,train\n", "roles that are not ours: train"),
     ],
 )
 def test_what_cannot_be_used_is_said(tmp_path, content, words):

@@ -32,15 +32,15 @@ def new_key() -> tuple[str, str]:
 def parse_keys(entries: Iterable[str]) -> tuple[KeyRecord, ...]:
     """Entries `sha256:<checksum>`, or keys as they are; empty ones are left out.
 
-    Raises ValueError for a checksum that is none, and for a key of fewer than 16 characters, which can be guessed.
+    Raises ValueError for what was meant as a checksum and is none, since its text would open the service, and for a key
+    of fewer than 16 characters, which can be guessed.
     """
     records = []
     for entry in (entry.strip() for entry in entries):
-        if entry.startswith(_MARK):
-            checksum = entry.removeprefix(_MARK).lower()
-            if not re.fullmatch(r"[0-9a-f]{64}", checksum):
-                raise ValueError("what follows sha256: must be 64 hexadecimal digits")
-            records.append(KeyRecord(checksum))
+        if "sha256" in entry.lower():
+            if not re.fullmatch(_MARK + "[0-9a-fA-F]{64}", entry):
+                raise ValueError("an entry with a checksum is sha256: and 64 hexadecimal digits, without quotes")
+            records.append(KeyRecord(entry.removeprefix(_MARK).lower()))
         elif entry:
             if len(entry) < _LEAST_CHARACTERS:
                 raise ValueError(f"a key must have at least {_LEAST_CHARACTERS} characters")

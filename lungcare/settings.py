@@ -173,7 +173,7 @@ def table() -> str:
 def _from_file(path: Path) -> tuple[KeyRecord, ...]:
     """The keys of a file. Raises ValueError."""
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise ValueError(f"{path} cannot be read") from error
     keys = parse_keys(line.partition("#")[0] for line in lines)

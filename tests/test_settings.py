@@ -69,7 +69,13 @@ def test_a_wrong_value_is_one_sentence(monkeypatch, name, value):
     assert "\n" not in str(raised.value)
 
 
-@pytest.mark.parametrize("value", ["too-short", "sha256:zz"])
+def test_a_file_of_keys_may_begin_with_the_mark_that_windows_writes(monkeypatch, tmp_path):
+    (tmp_path / "keys").write_bytes(f"\ufeffsha256:{CHECKSUM}\r\n".encode())
+    (record,) = settings_of(monkeypatch, LUNGCARE_API_KEYS_FILE=str(tmp_path / "keys")).keys
+    assert record.checksum == CHECKSUM
+
+
+@pytest.mark.parametrize("value", ["too-short", "sha256:zz", f"SHA256:{CHECKSUM}", f'"sha256:{CHECKSUM}"'])
 def test_a_wrong_key_is_said_without_the_key(monkeypatch, value):
     with pytest.raises(SettingsError, match="LUNGCARE_API_KEYS") as raised:
         settings_of(monkeypatch, LUNGCARE_API_KEYS=value)

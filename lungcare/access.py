@@ -1,4 +1,4 @@
-"""Who may call: an ASGI middleware that asks for an API key where there are keys, and counts what each sender asks."""
+"""Who may call: an ASGI middleware that asks for an API key where there are keys, and bounds what each sender asks."""
 
 import base64
 
@@ -41,7 +41,8 @@ class Access:
         if self.keys and scope["path"] not in OPEN:
             self._authenticate(scope)
         if self.reads(scope):
-            self.rates.charge(scope)
+            # A call of the page counts as one film; the films of a form are counted together, once they have come.
+            (self.rates.charge if self._is_of_page(scope["path"]) else self.rates.check)(scope)
         await self.app(scope, receive, send)
 
     def reads(self, scope: Scope) -> bool:
@@ -51,10 +52,13 @@ class Access:
             path.startswith((f"{self.page}/", "/classify")) and not path.endswith("/upload")
         )
 
+    def _is_of_page(self, path: str) -> bool:
+        return path == self.page or path.startswith(f"{self.page}/")
+
     def _authenticate(self, scope: Scope) -> None:
         """Note the key of a request. Raises RequestError where there has to be one."""
         path = scope["path"]
-        of_page = path == self.page or path.startswith(f"{self.page}/") or path in self.beside
+        of_page = self._is_of_page(path) or path in self.beside
         key = _key(Headers(scope=scope))
         record = matching(self.keys, key) if key is not None else None
         if record is not None:

@@ -45,7 +45,7 @@ class Forms:
     """ASGI middleware.
 
     forms: the form of each route that takes films. other: stands for any other route, of which the body alone is
-    bounded. seconds: within which a form has to come. rates: to which further films of one request are counted.
+    bounded. seconds: within which a form has to come. rates: to which the films of a form are counted.
     """
 
     def __init__(self, app: ASGIApp, forms: dict[str, FilmForm], other: FilmForm, seconds: float, rates: Rates):
@@ -71,8 +71,7 @@ class Forms:
             raise RequestError("slow_request", seconds=f"{self.seconds:g}") from error
         if len(films) > self.rates.most:
             raise RequestError("too_many_films", field=form.field, count=len(films), limit=self.rates.most)
-        if len(films) > 1:
-            self.rates.charge(scope, len(films) - 1)
+        self.rates.charge(scope, len(films))
         scope, receive = _rebuilt(scope, form.field, films, flags)
         del films  # what the app has read is held here no more
         await self.app(scope, receive, send)

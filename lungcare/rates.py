@@ -23,10 +23,16 @@ class Rates:
     def __init__(self, rate: str):
         self._rate = limits.parse(rate) if rate else None
         self.most = self._rate.amount if self._rate else math.inf
-        self._limiter = MovingWindowRateLimiter(MemoryStorage())
+        self._storage = MemoryStorage()
+        self._limiter = MovingWindowRateLimiter(self._storage)
+
+    def check(self, scope: Scope) -> None:
+        """Raise RequestError (429) where the sender of a request may not have one more film read; count nothing."""
+        if self._rate is not None and not self._limiter.test(self._rate, sender(scope)):
+            raise self._refusal(self._rate, sender(scope), 1)
 
     def charge(self, scope: Scope, films: int = 1) -> None:
-        """Count films of the sender of a request. Raises RequestError (429) when they are too many."""
+        """Count films of the sender of a request. Raises RequestError (429), counting none, when too many."""
         if self._rate is not None:
             self._hit(self._rate, sender(scope), films)
 
@@ -36,8 +42,14 @@ class Rates:
 
     def _hit(self, rate: limits.RateLimitItem, who: str, cost: int) -> None:
         if not self._limiter.hit(rate, who, cost=cost):
-            seconds = max(1, math.ceil(self._limiter.get_window_stats(rate, who).reset_time - time.time()))
-            raise RequestError("too_many_requests", {"retry-after": str(seconds)}, seconds=seconds)
+            raise self._refusal(rate, who, cost)
+
+    def _refusal(self, rate: limits.RateLimitItem, who: str, cost: int) -> RequestError:
+        """With the seconds after which the whole cost fits, unless more is counted until then."""
+        # The newest first: when the first of these has left, so have all others.
+        in_the_way = self._storage.events.get(rate.key_for(who), [])[rate.amount - cost :]
+        wait = in_the_way[0].atime + rate.get_expiry() - time.time() if in_the_way else 0
+        return RequestError("too_many_requests", {"retry-after": str(max(0, math.floor(wait)) + 1)})
 
 
 def sender(scope: Scope) -> str:

@@ -313,6 +313,33 @@ def test_the_films_of_a_batch_count_each():
     assert_problem(limited.post("/classify", files=FILM), 429, "too_many_requests")
 
 
+@pytest.mark.parametrize("count", [3, 6])
+def test_a_batch_that_waits_as_it_is_told_is_read(monkeypatch, count):
+    now = 1_000_000.0
+    monkeypatch.setattr(time, "time", lambda: now)
+    limited = client(rate_limit="6/minute")
+    for _ in range(5):
+        assert limited.post("/classify", files=FILM).status_code == 200
+        now += 2
+    films = [("films", b"x")] * count
+    refused = [limited.post("/classify_batch", files=films) for _ in range(3)]
+    for answer in refused:
+        assert_problem(answer, 429, "too_many_requests")
+    now += int(refused[0].headers["retry-after"]) - 2
+    assert limited.post("/classify_batch", files=films).status_code == 429
+    now += 2
+    assert limited.post("/classify_batch", files=films).status_code == 200
+
+
+def test_what_is_not_read_counts_for_nothing():
+    limited = client(rate_limit="1/minute")
+    assert_problem(limited.post("/classify", files={"wrong": b"x"}), 400, "wrong_field")
+    assert limited.post("/classify", files=FILM).status_code == 200
+    assert_problem(limited.post("/classify", files={"wrong": b"x"}), 429, "too_many_requests")
+    for _ in range(2):
+        assert_problem(limited.post("/ui/page"), 429, "too_many_requests")
+
+
 def test_a_batch_that_no_wait_would_let_in_is_too_large():
     answer = client(rate_limit="3/minute").post("/classify_batch", files=[("films", b"x")] * 4)
     assert_problem(answer, 413, "too_many_films")

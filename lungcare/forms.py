@@ -111,6 +111,8 @@ class InMemoryParser(MultiPartParser):
     def on_part_begin(self) -> None:
         """A field begins."""
         super().on_part_begin()
+        # Whatever the sender names: there are charsets whose text cannot be written down, or takes long to decode.
+        self._charset = "utf-8"
         self._is_open = True
 
     def on_end(self) -> None:

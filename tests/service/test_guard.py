@@ -144,6 +144,14 @@ def test_a_form_without_its_end_is_damaged_and_no_film_of_it_is_read():
         assert_problem(client().post("/classify_batch", content=cut, headers=headers), 400, "damaged_request")
 
 
+@pytest.mark.parametrize("charset", ["utf-7", "unicode_escape", "raw_unicode_escape"])
+def test_a_name_in_an_odd_charset_is_just_a_wrong_field(charset):
+    for name in ("+2AA-", "\\ud800"):
+        form = f'--b\r\nContent-Disposition: form-data; name="{name}"; filename="x"\r\n\r\nfilm\r\n--b--\r\n'
+        headers = {"content-type": f"multipart/form-data; boundary=b; charset={charset}"}
+        assert_problem(client().post("/classify", content=form, headers=headers), 400, "wrong_field")
+
+
 def test_a_flag_is_handed_on_as_true_or_false():
     async def route(request: Request) -> JSONResponse:
         return JSONResponse((await request.form()).get("map"))

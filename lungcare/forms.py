@@ -20,6 +20,8 @@ from lungcare.rates import Rates
 FORM_BYTES = 65_536
 _FLAGS = {"true": "true", "1": "true", "false": "false", "0": "false", "": "false"}
 _DRAIN_SECONDS = 10
+# How the parser begins to say that a form holds more than it was told to take.
+_LIMIT_MESSAGES = ("Too many", "Part exceeded")
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,11 @@ class FilmForm:
     def size_error(self) -> RequestError:
         """What is raised for a body that is too large."""
         return RequestError(self.too_large, megabytes=(self.max_bytes - FORM_BYTES) / 1e6)
+
+    def count_error(self, count: int | str) -> RequestError:
+        """What is raised for more films than it may hold."""
+        code = "several_films" if self.films == 1 else "too_many_films"
+        return RequestError(code, field=self.field, count=count, limit=self.films)
 
 
 class Forms:
@@ -178,6 +185,11 @@ async def _read(form: FilmForm, scope: Scope, body: Body) -> tuple[list[bytes], 
     except (MultiPartException, ValueError, LookupError) as error:
         if body.is_too_large:
             raise form.size_error from error
+        if str(error).startswith(_LIMIT_MESSAGES):
+            count = sum(name == form.field and isinstance(value, UploadFile) for name, value in parser.items)
+            if count > form.films:
+                raise form.count_error(f"{count}+") from error
+            raise RequestError("request_too_large") from error
         raise RequestError("damaged_request", field=form.field) from error
     if body.is_too_large:
         raise form.size_error
@@ -191,8 +203,7 @@ async def _films(form: FilmForm, parsed: FormData) -> list[bytes]:
         names = ", ".join(others)[:80]
         raise RequestError("wrong_field" if others else "no_film", field=form.field, received=names)
     if len(films) > form.films:
-        code = "several_films" if form.films == 1 else "too_many_films"
-        raise RequestError(code, field=form.field, count=len(films), limit=form.films)
+        raise form.count_error(len(films))
     return [await film.read() for film in films]
 
 

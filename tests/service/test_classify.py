@@ -68,7 +68,7 @@ BAD = {
     "form cut short": ("damaged_request", lambda s: _multipart(s, b"--b\r\nContent-Dis")),
     "garbage for a form": ("damaged_request", lambda s: _multipart(s, b"\x00\xff" * 99)),
     "header of a part too long": ("damaged_request", lambda s: _multipart(s, _part("x" * 99_999, "x") + "--b--\r\n")),
-    "text field too long": ("damaged_request", lambda s: _multipart(s, _part("x", "x" * 99_999) + "--b--\r\n")),
+    "text field too long": ("request_too_large", lambda s: _multipart(s, _part("x", "x" * 99_999) + "--b--\r\n")),
     "empty file": ("empty_file", lambda s: s.post(b"")),
     "text renamed .png": ("unsupported_format", lambda s: s.post(b"This is no film.", name="film.png")),
     "truncated JPEG": ("damaged_file", lambda s: s.post(FILMS["grey.jpg"][:3000], name="film.jpg")),

@@ -78,8 +78,8 @@ def client(route=_echo, batch=_echo, **settings) -> TestClient:
         Route("/", _away),
     ]
     app = Starlette(routes=routes)
-    settings = {"max_batch_bytes": 4 * LIMIT, **settings}
-    guard = guarded(app, Settings(max_bytes=LIMIT, **settings), "phantom:0.0.1")
+    settings = {"max_bytes": LIMIT, "max_batch_bytes": 4 * LIMIT, **settings}
+    guard = guarded(app, Settings(**settings), "phantom:0.0.1")
     return TestClient(guard, follow_redirects=False, raise_server_exceptions=False)
 
 
@@ -144,6 +144,16 @@ def test_a_form_without_its_end_is_damaged_and_no_film_of_it_is_read():
         assert_problem(client().post("/classify_batch", content=cut, headers=headers), 400, "damaged_request")
 
 
+def test_a_form_that_holds_more_than_is_taken_is_not_called_damaged():
+    for count in (2, 9, 10, 50):
+        assert_problem(client().post("/classify", files=[("film", b"x")] * count), 400, "several_films")
+    many = {str(number): "x" for number in range(9)}
+    for data in (many, {"note": "x" * 70_000}):
+        answer = client(max_bytes=100_000).post("/classify", files=FILM, data=data)
+        assert_problem(answer, 413, "request_too_large")
+    assert_problem(client().post("/classify_batch", files=[("other", b"x")] * 50), 413, "request_too_large")
+
+
 @pytest.mark.parametrize("charset", ["utf-7", "unicode_escape", "raw_unicode_escape"])
 def test_a_name_in_an_odd_charset_is_just_a_wrong_field(charset):
     for name in ("+2AA-", "\\ud800"):
@@ -166,6 +176,10 @@ def test_the_batch_gets_its_films_in_order():
     assert client().post("/classify_batch", files=films).json() == [["films", str(number)] for number in range(32)]
     assert_problem(client().post("/classify_batch", files=films + films[:1]), 413, "too_many_films")
     assert_problem(client().post("/classify_batch", files=FILM), 400, "wrong_field")
+    for more in (40, 41, 100):
+        answer = client().post("/classify_batch", files=[("films", b"x")] * more)
+        assert_problem(answer, 413, "too_many_films")
+        assert "holds 40" in answer.json()["message"]
     large = [("films", bytes(LIMIT)) for _ in range(32)]
     assert_problem(client().post("/classify_batch", files=large * 3), 413, "request_too_large")
 

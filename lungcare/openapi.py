@@ -125,7 +125,7 @@ def _paths(settings: Settings) -> dict[str, Any]:
                 "The card of the model.",
                 "What belongs to the model: version, training, data and every figure. A browser gets it as a page.",
                 Card,
-                (401, 500),
+                (401, 429, 500),
                 example=_CARD,
                 also={"text/html": {"schema": {"type": "string"}}},
             )
@@ -136,14 +136,14 @@ def _paths(settings: Settings) -> dict[str, Any]:
                 "The conditions that are told apart.",
                 "",
                 ConditionTexts,
-                (401, 500),
+                (401, 429, 500),
                 example=api.conditions(LANGUAGES[0]).model_dump(),
             )
         },
         "/livez": {"get": _probe("livez", "Whether the service runs.", ())},
         "/healthz": {"get": _probe("healthz", "The same as /livez.", ())},
         "/readyz": {"get": _probe("readyz", "Whether the service takes films.", (503,))},
-        api.METRICS: {"get": _probe("metrics", "Counters and histograms, for Prometheus.", (401,))},
+        api.METRICS: {"get": _probe("metrics", "Counters and histograms, for Prometheus.", (401, 429))},
     }
 
 

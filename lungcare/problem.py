@@ -29,6 +29,7 @@ _OF_REQUESTS = {
     "too_many_films": 413,
     "not_multipart": 415,
     "too_many_requests": 429,
+    "too_many_wrong_keys": 429,
 }
 # What is wrong with us.
 _OF_OURS = {"internal_error": 500, "busy": 503, "not_ready": 503, "timed_out": 504}

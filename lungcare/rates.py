@@ -29,27 +29,27 @@ class Rates:
     def check(self, scope: Scope) -> None:
         """Raise RequestError (429) where the sender of a request may not have one more film read; count nothing."""
         if self._rate is not None and not self._limiter.test(self._rate, sender(scope)):
-            raise self._refusal(self._rate, sender(scope), 1)
+            raise self._refusal("too_many_requests", self._rate, sender(scope), 1)
 
     def charge(self, scope: Scope, films: int = 1) -> None:
         """Count films of the sender of a request. Raises RequestError (429), counting none, when too many."""
         if self._rate is not None:
-            self._hit(self._rate, sender(scope), films)
+            self._hit("too_many_requests", self._rate, sender(scope), films)
 
     def attempt(self, scope: Scope) -> None:
         """Count a wrong key. Raises RequestError (429) when the address has tried too many."""
-        self._hit(_ATTEMPTS, address(scope), 1)
+        self._hit("too_many_wrong_keys", _ATTEMPTS, address(scope), 1)
 
-    def _hit(self, rate: limits.RateLimitItem, who: str, cost: int) -> None:
+    def _hit(self, code: str, rate: limits.RateLimitItem, who: str, cost: int) -> None:
         if not self._limiter.hit(rate, who, cost=cost):
-            raise self._refusal(rate, who, cost)
+            raise self._refusal(code, rate, who, cost)
 
-    def _refusal(self, rate: limits.RateLimitItem, who: str, cost: int) -> RequestError:
+    def _refusal(self, code: str, rate: limits.RateLimitItem, who: str, cost: int) -> RequestError:
         """With the seconds after which the whole cost fits, unless more is counted until then."""
         # The newest first: when the first of these has left, so have all others.
         in_the_way = self._storage.events.get(rate.key_for(who), [])[rate.amount - cost :]
         wait = in_the_way[0].atime + rate.get_expiry() - time.time() if in_the_way else 0
-        return RequestError("too_many_requests", {"retry-after": str(max(0, math.floor(wait)) + 1)})
+        return RequestError(code, {"retry-after": str(max(0, math.floor(wait)) + 1)})
 
 
 def sender(scope: Scope) -> str:

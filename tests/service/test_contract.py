@@ -22,7 +22,7 @@ FROZEN_CODES = {
         422: "inverted lateral_film nearly_empty no_contrast no_image not_a_chest_film part_of_chest "
         "photograph_of_film several_in_one sideways too_bright too_dark too_small upside_down "
         "wrong_body_part wrong_modality wrong_view",
-        429: "too_many_requests",
+        429: "too_many_requests too_many_wrong_keys",
         500: "internal_error",
         503: "busy not_ready",
         504: "timed_out",
@@ -55,6 +55,13 @@ def test_nothing_that_is_asked_breaks_the_contract(server, tmp_path):
 def test_a_code_that_was_once_answered_never_changes():
     """Programs act on them: take none away, and give none another status. New ones may join."""
     assert FROZEN_CODES.items() <= STATUS_BY_CODE.items()
+
+
+def test_whatever_wants_a_key_may_tell_to_wait():
+    """Where keys are wanted, many wrong ones are answered 429."""
+    for methods in openapi.document(Settings())["paths"].values():
+        for operation in methods.values():
+            assert ("401" in operation["responses"]) == ("429" in operation["responses"])
 
 
 def test_a_field_that_was_once_answered_stays():

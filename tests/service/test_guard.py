@@ -311,6 +311,9 @@ def test_many_wrong_keys_are_told_to_wait_and_lock_no_right_one_out():
     wrong = {"x-api-key": "wrong"}
     answers = [guessing.get("/where", headers=wrong) for _ in range(21)]
     assert [answer.status_code for answer in answers] == [401] * 20 + [429]
+    assert_problem(answers[-1], 429, "too_many_wrong_keys")
+    assert "wrong keys" in answers[-1].json()["message"]
+    assert 1 <= int(answers[-1].headers["retry-after"]) <= 60
     assert guessing.get("/where", headers={"x-api-key": KEY}).status_code == 200
 
 

@@ -75,7 +75,7 @@ class Forms:
             async with asyncio.timeout(self.seconds):
                 films, flags = await _read(form, scope, body)
         except TimeoutError as error:
-            raise RequestError("slow_request", seconds=f"{self.seconds:g}") from error
+            raise RequestError("slow_request", seconds=self.seconds) from error
         if len(films) > self.rates.most:
             raise RequestError("too_many_films", field=form.field, count=len(films), limit=self.rates.most)
         self.rates.charge(scope, len(films))

@@ -62,7 +62,7 @@ class Workload:
             is_late = True
             self.free -= 1
             task.add_done_callback(self._ended_late)
-            raise RequestError("timed_out", seconds=f"{self.seconds:g}")
+            raise RequestError("timed_out", seconds=self.seconds)
 
         return timed
 

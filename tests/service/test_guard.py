@@ -464,6 +464,25 @@ def test_what_the_page_got_has_no_line_and_what_it_was_refused_has_one(caplog):
     assert told == [("/ui/*", 401, "wrong_key"), ("/ui/*", 404, "not_found")]
 
 
+@pytest.mark.parametrize(("language", "words"), [("en", "within 0.5 seconds"), ("id", "dalam 0,5 detik")])
+def test_a_request_that_comes_too_slowly_is_told_how_long_it_had(language, words):
+    sent = []
+
+    async def receive() -> dict:
+        await asyncio.sleep(1)
+        return {"type": "http.disconnect"}
+
+    async def send(message: dict) -> None:
+        sent.append(message)
+
+    headers = [(b"content-type", b"multipart/form-data; boundary=b"), (b"accept-language", language.encode())]
+    scope = {"type": "http", "method": "POST", "path": "/classify", "query_string": b"", "headers": headers}
+    with ThreadPoolExecutor(1) as elsewhere:
+        elsewhere.submit(asyncio.run, client(timeout=0.5).app(scope, receive, send)).result()
+    assert sent[0]["status"] == 408
+    assert words in json.loads(sent[1]["body"])["message"]
+
+
 def test_a_sender_who_goes_away_is_no_fault_of_ours(caplog):
     caplog.set_level(logging.INFO, "lungcare.requests")
     sent = []

@@ -33,6 +33,17 @@ def test_compose_gives_no_more_than_is_needed():
     assert service["environment"]["BENTOML_HOME"].startswith(scratch.partition(":")[0] + "/")
 
 
+def test_compose_has_room_for_as_many_batches_as_it_takes():
+    service = COMPOSE["services"]["lungcare"]
+    settings = Settings(
+        max_batch_bytes=service["environment"].get("LUNGCARE_MAX_BATCH_BYTES", Settings().max_batch_bytes),
+        max_concurrency=service["environment"]["LUNGCARE_MAX_CONCURRENCY"],
+    )
+    (size,) = re.findall(r"^/tmp:size=(\d+)g$", service["tmpfs"][0])
+    # BentoML keeps each film twice on the disk, as it came and as the file that is read.
+    assert 2 * settings.max_concurrency * max(settings.max_batch_bytes, settings.max_bytes) < int(size) * 2**30
+
+
 def test_every_setting_that_a_document_names_is_one():
     known = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields}
     for path in DOCUMENTS:

@@ -18,8 +18,8 @@ def jpeg(stream: bytes, is_luma: bool = False) -> np.ndarray:
     return imagecodecs.jpeg8_decode(stream)
 
 
-def jpeg_rgb(stream: bytes) -> np.ndarray:
-    """JPEG in RGB, whatever its marks say: uint8 (rows, columns, 3)."""
+def jpeg_as_it_is(stream: bytes) -> np.ndarray:
+    """JPEG in colour, its channels as they are stored, whatever its marks say: uint8 (rows, columns, 3)."""
     return imagecodecs.jpeg8_decode(stream, colorspace="RGB", outcolorspace="RGB")
 
 

@@ -18,6 +18,7 @@ _MARKER = re.compile(rb"\xff([\xc0-\xcf\xd8-\xfe])")
 _END, _SCAN = 0xD9, 0xDA
 
 _FRAMES = {*range(0xC0, 0xD0), 0xF7} - {0xC4, 0xC8, 0xCC}
+_JFIF, _ADOBE = 0xE0, 0xEE
 _PROGRESSIVE = {0xC2, 0xC6, 0xCA, 0xCE}
 
 _START_AND_SIZES = b"\xff\x4f\xff\x51"
@@ -31,6 +32,7 @@ class Codestream:
     """What the header of a stream says.
 
     width, height: in pixels. components: channels. precision: bits of each. is_progressive: sent in several scans.
+    is_ycbcr: marked as YCbCr, by Adobe's mark or else by that of JFIF.
     """
 
     width: int
@@ -38,6 +40,7 @@ class Codestream:
     components: int
     precision: int
     is_progressive: bool = False
+    is_ycbcr: bool = False
 
 
 def jpeg_header(data: bytes) -> Codestream:
@@ -47,7 +50,7 @@ def jpeg_header(data: bytes) -> Codestream:
     """
     if not data.startswith(b"\xff\xd8"):
         raise ValueError("no JPEG stream")
-    header, position, scans = None, 2, 0
+    header, position, scans, is_ycbcr, has_adobe = None, 2, 0, False, False
     for _ in range(_MAX_MARKERS):
         found = _MARKER.search(data, position)
         marker = found[1][0] if found else _END
@@ -58,7 +61,11 @@ def jpeg_header(data: bytes) -> Codestream:
         position = found.end()
         if marker in _FRAMES and header is None:
             precision, height, width, components = struct.unpack_from(">BHHB", data, position + 2)
-            header = Codestream(width, height, components, precision, marker in _PROGRESSIVE)
+            header = Codestream(width, height, components, precision, marker in _PROGRESSIVE, is_ycbcr)
+        elif marker == _JFIF and data.startswith(b"JFIF\0", position + 2) and not has_adobe:
+            is_ycbcr = True
+        elif marker == _ADOBE and data.startswith(b"Adobe", position + 2):
+            is_ycbcr, has_adobe = data.startswith(b"\1", position + 13), True
         scans += marker == _SCAN
         if scans > MAX_SCANS:
             break

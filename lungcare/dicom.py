@@ -4,7 +4,7 @@ Pixels that are not compressed are decoded by pydicom, streams by lungcare/codec
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from PIL import Image
@@ -47,6 +47,8 @@ from lungcare.elements import (
 from lungcare.reading import FilmError
 
 _RLE = "1.2.840.10008.1.2.5"
+_JPEG_DCT = ("1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.4.51")
+_JPEG_LOSSLESS = ("1.2.840.10008.1.2.4.57", "1.2.840.10008.1.2.4.70")
 _LOSSY = {f"1.2.840.10008.1.2.4.{end}" for end in (50, 51, 81, 91, 203)}
 _JPEGLS = ("1.2.840.10008.1.2.4.80", "1.2.840.10008.1.2.4.81")
 _JPEG2000 = ("1.2.840.10008.1.2.4.9", "1.2.840.10008.1.2.4.20")
@@ -158,6 +160,9 @@ def decode_dicom(data: bytes, max_pixels: int, check_size: Callable[[int, int, f
         stream = _header(syntax, pixels)
         _check_stream(stream, image, check_size, _share(syntax, image))
         precision = stream.precision
+        if syntax in _JPEG_DCT and image.photometric == "RGB" and stream.is_ycbcr:
+            # Decoders go by the marks of the stream, and so did who wrote it.
+            image = replace(image, photometric="YBR_FULL")
     stored = _decoded(pixels, syntax, image, elements)
     # A stream of no more bits than are stored has none below them, whatever the header says.
     shift = min(image.shift, precision - image.stored)
@@ -273,8 +278,8 @@ def _decoded(pixels: bytes | memoryview, syntax: str, image: _Image, elements: E
         array = codecs.jpeg2000(pixels)
     elif syntax in _JPEGLS:
         array = codecs.jpegls(pixels)
-    elif image.samples == 3 and not is_ybr:
-        array = codecs.jpeg_rgb(pixels)
+    elif image.samples == 3 and (syntax in _JPEG_LOSSLESS or not is_ybr):
+        array = codecs.jpeg_as_it_is(pixels)
     else:
         array = codecs.jpeg(pixels, is_luma=is_ybr)
     if array.shape[:2] != (image.rows, image.columns):
@@ -315,7 +320,11 @@ def _native(pixels: bytes | memoryview, syntax: str, image: _Image, vr: bytes) -
 
 def _luma(stored: np.ndarray, image: _Image, syntax: str) -> np.ndarray:
     """Colour of 8 bits -> float32 (rows, columns), 0 to 1."""
-    if stored.ndim == 3 and image.photometric.startswith("YBR") and not syntax.startswith(_JPEG2000):
+    # Of JPEG 2000, the decoder itself takes back these two transforms.
+    is_rgb = image.photometric == "RGB" or (
+        syntax.startswith(_JPEG2000) and image.photometric in ("YBR_ICT", "YBR_RCT")
+    )
+    if stored.ndim == 3 and not is_rgb:
         stored = stored[..., 0]
     elif stored.ndim == 3:
         stored = np.asarray(Image.fromarray(np.ascontiguousarray(stored)).convert("L"))

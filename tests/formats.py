@@ -105,6 +105,13 @@ def white_is_zero() -> bytes:
     return bytes(data)
 
 
+def adobe(levels: np.ndarray) -> bytes:
+    """A JPEG in YCbCr that says so by Adobe's mark, in place of that of JFIF."""
+    data = imagecodecs.jpeg8_encode(levels, level=95)
+    end = 4 + int.from_bytes(data[4:6], "big")
+    return b"\xff\xd8\xff\xee\0\x0eAdobe\0\x64\0\0\0\0\1" + data[end:]
+
+
 def dicom(levels: np.ndarray, syntax: str = uid.ExplicitVRLittleEndian, **tags: object) -> Callable[[], bytes]:
     """Makes a DICOM file."""
     return lambda: write(levels, syntax, **tags)
@@ -275,6 +282,34 @@ def _pixels() -> list[Read]:
         encode=lambda levels, bits: picture(levels, "JPEG", quality=95)(),
     )
     add("YBR_FULL_422, JPEG Baseline", baseline, BYTES / 255, "its first channel", 0.05)
+
+    def coded(levels: np.ndarray, syntax: str, photometric: str, encode: Callable, **options: object) -> Callable:
+        def stream(*_: object) -> bytes:
+            return encode(levels, **options)
+
+        return dicom(colour, syntax, PhotometricInterpretation=photometric, encode=stream)
+
+    jpeg, jpeg2000 = imagecodecs.jpeg8_encode, functools.partial(imagecodecs.jpeg2k_encode, codecformat="j2k")
+    about = "its first channel: so the stream is marked"
+    make = coded(colour, uid.JPEGBaseline8Bit, "RGB", jpeg, level=95)
+    add("RGB, JPEG Baseline in YCbCr (JFIF)", make, BYTES / 255, about, 0.05)
+    make = coded(colour, uid.JPEGBaseline8Bit, "RGB", adobe)
+    add("RGB, JPEG Baseline in YCbCr (Adobe)", make, BYTES / 255, about, 0.05)
+    rgb = {"colorspace": "RGB", "outcolorspace": "RGB"}
+    make = coded(colour, uid.JPEGBaseline8Bit, "RGB", jpeg, level=95, **rgb)
+    add("RGB, JPEG Baseline in RGB", make, BYTES / 255, "luma", 0.05)
+    for syntax in (uid.JPEGLossless, uid.JPEGLosslessSV1):
+        make = coded(ybr, syntax, "YBR_FULL", jpeg, lossless=True, bitspersample=8, **rgb)
+        add(f"YBR_FULL, {TRANSFER_SYNTAXES[syntax]}", make, BYTES / 255, "its first channel")
+        make = coded(colour, syntax, "RGB", jpeg, lossless=True, bitspersample=8, **rgb)
+        add(f"RGB, {TRANSFER_SYNTAXES[syntax]}", make, BYTES / 255, "luma")
+    for photometric in ("YBR_FULL", "YBR_FULL_422"):
+        make = coded(ybr, uid.JPEG2000Lossless, photometric, jpeg2000, reversible=True, mct=False)
+        add(f"{photometric}, {TRANSFER_SYNTAXES[uid.JPEG2000Lossless]}", make, BYTES / 255, "its first channel")
+    make = coded(colour, uid.JPEG2000Lossless, "YBR_RCT", jpeg2000, reversible=True, mct=True)
+    add(f"YBR_RCT, {TRANSFER_SYNTAXES[uid.JPEG2000Lossless]}", make, BYTES / 255, "luma")
+    make = coded(colour, uid.JPEG2000, "YBR_ICT", jpeg2000, level=60, mct=True)
+    add(f"YBR_ICT, {TRANSFER_SYNTAXES[uid.JPEG2000]}", make, BYTES / 255, "luma", 0.012)
     return cases
 
 

@@ -6,11 +6,16 @@ import numpy as np
 from PIL import Image
 
 from lungcare.film import Radiograph
+from lungcare.levels import CHUNK
 
 
 def picture(radiograph: Radiograph) -> Image.Image:
     """The film as 8 bits of grey, in its own size; nothing of the file beside it."""
-    return Image.fromarray(np.round(radiograph.pixels * 255).astype(np.uint8))
+    levels = np.empty(radiograph.pixels.shape, np.uint8)
+    rows = max(1, CHUNK // radiograph.width)
+    for top in range(0, radiograph.height, rows):
+        levels[top : top + rows] = np.round(radiograph.pixels[top : top + rows] * 255)
+    return Image.fromarray(levels)
 
 
 def jpeg(radiograph: Radiograph, side: int) -> bytes:

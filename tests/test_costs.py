@@ -1,10 +1,14 @@
 """Bombs cost no more than 300 MB and 2 seconds of the processor. All of them: python -m benchmarks.costs"""
 
 import sys
+import tracemalloc
 
+import numpy as np
 import pytest
 
 from benchmarks.costs import LIMIT_MEGABYTES, LIMIT_SECONDS, cost
+from lungcare import preview
+from lungcare.film import Radiograph
 from tests.bombs import BOMBS
 
 # One of each way to cost much; the rest would only take the tests' time.
@@ -27,3 +31,15 @@ def test_cost(name, tmp_path):
     assert (done["outcome"] == "read") == name.startswith("at the limit"), done
     assert 0 <= done["megabytes"] <= LIMIT_MEGABYTES
     assert 0 <= done["seconds"] <= LIMIT_SECONDS
+
+
+def test_the_picture_of_a_film_costs_little_more_than_its_bytes():
+    film = Radiograph(np.full((4000, 4500), 0.5, np.float32))
+    tracemalloc.start()
+    try:
+        shown = preview.picture(film)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert shown.getextrema() == (128, 128)
+    assert peak < 2.5 * film.pixels.size

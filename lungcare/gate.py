@@ -157,10 +157,12 @@ def righted(radiograph: Radiograph, corrections: tuple[str, ...]) -> Radiograph:
     """The film with these corrections made."""
     if not corrections:
         return radiograph
-    pixels = 1 - radiograph.pixels if "inverted" in corrections else radiograph.pixels
+    pixels = radiograph.pixels
     for quarters, code in enumerate(_TURNED):
         if code in corrections:
             pixels = np.rot90(pixels, -quarters)
+    if "inverted" in corrections:
+        pixels = np.subtract(1, pixels, order="C")
     return Radiograph(np.ascontiguousarray(pixels), corrections)
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from benchmarks.costs import LIMIT_MEGABYTES, LIMIT_SECONDS, cost
-from lungcare import preview
+from lungcare import gate, preview
 from lungcare.film import Radiograph
 from tests.bombs import BOMBS
 
@@ -33,13 +33,26 @@ def test_cost(name, tmp_path):
     assert 0 <= done["seconds"] <= LIMIT_SECONDS
 
 
-def test_the_picture_of_a_film_costs_little_more_than_its_bytes():
-    film = Radiograph(np.full((4000, 4500), 0.5, np.float32))
+def peak_of(make) -> int:
+    """The most bytes that are held at once meanwhile, beyond those held before."""
     tracemalloc.start()
     try:
-        shown = preview.picture(film)
-        _, peak = tracemalloc.get_traced_memory()
+        make()
+        return tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-    assert shown.getextrema() == (128, 128)
-    assert peak < 2.5 * film.pixels.size
+
+
+def test_the_picture_of_a_film_costs_little_more_than_its_bytes():
+    film = Radiograph(np.full((4000, 4500), 0.5, np.float32))
+    assert preview.picture(film).getextrema() == (128, 128)
+    assert peak_of(lambda: preview.picture(film)) < 2.5 * film.pixels.size
+
+
+@pytest.mark.parametrize(("code", "quarters"), [("turned_left", -1), ("upside_down", 2), ("turned_right", 1)])
+def test_a_film_that_is_inverted_and_turned_is_set_right_in_one_copy(code, quarters):
+    pixels = np.linspace(0, 1, 1_200_000, dtype=np.float32).reshape(1200, 1000)
+    righted = gate.righted(Radiograph(pixels), ("inverted", code))
+    assert np.array_equal(righted.pixels, 1 - np.rot90(pixels, quarters))
+    assert righted.pixels.flags.c_contiguous
+    assert peak_of(lambda: gate.righted(Radiograph(pixels), ("inverted", code))) < 1.1 * pixels.nbytes

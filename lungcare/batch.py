@@ -176,7 +176,8 @@ def _files(folder: Path, above: tuple[Path, ...]) -> Iterator[Path]:
     if here in above:
         return
     try:
-        entries = list(os.scandir(folder))
+        # By the dot within: a folder that may be listed and not entered holds nothing that can be read.
+        entries = list(os.scandir(os.path.join(folder, ".")))
     except OSError:
         yield folder
         return
@@ -184,9 +185,13 @@ def _files(folder: Path, above: tuple[Path, ...]) -> Iterator[Path]:
         path = Path(entry.path)
         if entry.name.startswith("."):
             continue
-        if path.is_dir():
+        try:
+            is_folder, is_film = path.is_dir(), path.is_file() or not path.exists()
+        except OSError:  # a link to what may not be looked at
+            is_folder, is_film = False, True
+        if is_folder:
             yield from _files(path, (*above, here))
-        elif path.is_file() or not path.exists():
+        elif is_film:
             yield path
 
 

@@ -236,3 +236,29 @@ def test_what_may_not_be_read_is_a_row(reader, tmp_path):
         "a.png": "unreadable_file",
         "shut": "unreadable_file",
     }
+
+
+def test_a_folder_that_may_be_listed_and_not_entered_is_a_row(tmp_path):
+    folder = tmp_path / "films"
+    (folder / "listed").mkdir(parents=True)
+    for path in (folder / "a.png", folder / "listed" / "b.png"):
+        path.touch()
+    (folder / "c.png").symlink_to("listed/b.png")
+    (folder / "listed").chmod(0o744 if os.geteuid() == 0 else 0o400)
+    tmp_path.chmod(0o755)
+    script = """
+import os
+from pathlib import Path
+from lungcare.batch import _names
+os.chdir(os.environ["HERE"])
+if os.geteuid() == 0:
+    os.seteuid(65534)
+print(*_names(Path("films")))
+"""
+    command, environment = [sys.executable, "-c", script], os.environ | {"HERE": str(tmp_path)}
+    try:
+        done = subprocess.run(command, cwd=ROOT, env=environment, timeout=60, capture_output=True, text=True)
+    finally:
+        (folder / "listed").chmod(0o700)
+    assert done.returncode == 0, done.stderr[-500:]
+    assert done.stdout.split() == ["a.png", "c.png", "listed"]

@@ -118,7 +118,7 @@ def _even(row: dict[str, str]) -> dict[str, float]:
     """The probabilities of a row as they are for conditions equally frequent, for which those of the reference are."""
     even = {code: float(row[code]) / float(part) for code, part in zip(CODES, row["prevalence"].split(), strict=True)}
     total = sum(even.values())
-    if not total > 0:
+    if not 0 < total < math.inf or min(even.values()) < 0:
         raise ValueError("no probabilities")
     return {code: share / total for code, share in even.items()}
 
@@ -154,6 +154,8 @@ def _rows(table: Path, model: str) -> list[dict[str, str]]:
         raise DriftError(f"{table} is no table of `python -m lungcare batch`.")
     if rows and None in rows[-1].values():  # it was stopped while it wrote that row
         rows.pop()
+    if any(None in row or None in row.values() for row in rows):
+        raise DriftError(f"{table} has a row that is longer or shorter than its heading.")
     others = sorted({row["model"] for row in rows} - {model})
     if others:
         raise DriftError(f"{table} has readings of {', '.join(others)}; the card is that of {model}.")

@@ -49,12 +49,18 @@ def listed(folder) -> object:
     return path
 
 
-def worded(path) -> object:
-    """A table in which a probability is a word."""
+def told(path, probability: str) -> object:
+    """A table with a film whose probabilities are that."""
     with path.open("a", newline="") as stream:
-        csv.DictWriter(stream, COLUMNS).writerow(
-            {"file": "z", "outcome": "read", "model": MODEL, "prevalence": "1 1 1 1", **dict.fromkeys(CODES, "much")}
-        )
+        row = {"file": "z", "outcome": "read", "model": MODEL, "prevalence": "1 1 1 1"}
+        csv.DictWriter(stream, COLUMNS).writerow(row | dict.fromkeys(CODES, "0.25") | {CODES[1]: probability})
+    return path
+
+
+def uneven(path, cells: int) -> object:
+    """A table with a row of so many cells before its last one."""
+    *rows, last = path.read_text().splitlines()
+    path.write_text("\n".join([*rows, ",".join(["z"] * cells), last]) + "\n")
     return path
 
 
@@ -122,7 +128,11 @@ def test_a_condition_that_is_never_likely_has_fewer_bins(tmp_path):
         (lambda folder: (card(folder, drawn(99, 1)), table(folder, drawn(99, 1), model="x:1.0.0")), "x:1.0.0"),
         (lambda folder: (listed(folder), table(folder, drawn(99, 1))), "is no card"),
         (lambda folder: (card(folder, drawn(99, 1)), table(folder, np.full((99, 4), np.nan))), "probabilities"),
-        (lambda folder: (card(folder, drawn(99, 1)), worded(table(folder, drawn(99, 1)))), "probabilities"),
+        (lambda folder: (card(folder, drawn(99, 1)), told(table(folder, drawn(99, 1)), "much")), "probabilities"),
+        (lambda folder: (card(folder, drawn(99, 1)), told(table(folder, drawn(99, 1)), "inf")), "probabilities"),
+        (lambda folder: (card(folder, drawn(99, 1)), told(table(folder, drawn(99, 1)), "-0.1")), "probabilities"),
+        (lambda folder: (card(folder, drawn(99, 1)), uneven(table(folder, drawn(99, 1)), 3)), "shorter"),
+        (lambda folder: (card(folder, drawn(99, 1)), uneven(table(folder, drawn(99, 1)), 30)), "longer"),
     ],
 )
 def test_what_cannot_be_compared_is_said(tmp_path, capsys, made, said):

@@ -132,6 +132,8 @@ def decode(data: bytes, max_pixels: int = MAX_PIXELS, side: int | None = None) -
     except Exception as error:  # Pillow raises nearly anything on damaged bytes
         if _is_unsupported(error):
             raise FilmError("unsupported_pixels", what=_file_class(data).format) from error
+        if _is_too_costly(error):
+            raise FilmError("too_costly") from error
         raise FilmError("damaged_file") from error
 
 
@@ -210,7 +212,13 @@ def _is_deep(image: Image.Image, data: bytes) -> bool:
 
 def _is_unsupported(error: Exception) -> bool:
     """Whether Pillow says that it does not know this kind of pixels, rather than that the bytes are damaged."""
-    return str(error).startswith(("unknown pixel mode", "Unsupported BMP", "unknown data organization"))
+    said = ("unknown pixel mode", "Unsupported BMP", "unknown data organization", "cannot handle")
+    return str(error).startswith(said)
+
+
+def _is_too_costly(error: Exception) -> bool:
+    """Whether Pillow says that the texts or the colour profile of a PNG unpack to more than it takes."""
+    return str(error).startswith(("Decompressed data too large", "Too much memory used in text"))
 
 
 def _share(image: Image.Image, data: bytes) -> float:

@@ -336,6 +336,12 @@ REFUSED = [
         "unsupported_pixels",
         {"what": "TIFF"},
     ),
+    Refused(
+        "JPEG of 12 bits",
+        lambda: imagecodecs.jpeg8_encode(TWELVE, bitspersample=12),
+        "unsupported_pixels",
+        {"what": "JPEG"},
+    ),
     Refused("DICOM, MPEG or another compression", lambda: _foreign(), "unsupported_pixels", {"what": "MPEG2 Main"}),
     Refused(
         "DICOM, PALETTE COLOR",
@@ -349,6 +355,12 @@ REFUSED = [
     Refused("DICOM, another view", dicom(BYTES, ViewPosition="LL"), "wrong_view", {"view": "left lateral"}),
     Refused(
         "DICOM, another view by its code", dicom(BYTES, **view_code("399067008")), "wrong_view", {"view": "lateral"}
+    ),
+    Refused(
+        "PNG with a text or a colour profile of more than 1 MB, compressed",
+        picture(BYTES, "PNG", icc_profile=bytes(1_100_000)),
+        "too_costly",
+        {},
     ),
     Refused(
         "a side below 64 pixels", picture(BYTES[:63], "PNG"), "too_small", {"width": 131, "height": 63, "limit": 64}

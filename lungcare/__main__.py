@@ -1,6 +1,7 @@
 """The command line. TensorFlow is loaded only by the commands that read films."""
 
 import argparse
+import io
 import json
 import os
 import sys
@@ -13,13 +14,17 @@ from lungcare import __version__
 from lungcare.conditions import CODES
 from lungcare.words import LANGUAGES, say
 
-READ, REFUSED, FAILED, INTERRUPTED = 0, 1, 2, 130
+READ, REFUSED, FAILED, INTERRUPTED, CLOSED = 0, 1, 2, 130, 141
 # What TensorFlow's C++ says at every import, whatever its log level.
 _CHATTER = (b"before absl::InitializeLog()", b"oneDNN custom operations are on")
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one command. Returns the exit status: 0 all read, 1 some refused, 2 it could not begin or go on."""
+    """Run one command. Returns the exit status: 0 all read, 1 some refused, 2 it could not begin or go on.
+
+    130: it was interrupted; 141: nobody reads any more what it prints, as with `| head -1`.
+    """
+    _prepare_streams()
     parser = _parser()
     options = parser.parse_args(arguments)
     if options.version:
@@ -33,16 +38,35 @@ def main(arguments: list[str] | None = None) -> int:
     from lungcare.settings import SettingsError
 
     try:
-        return options.run(options)
+        status = options.run(options)
+        if sys.stdout is not None:
+            sys.stdout.flush()
+        return status
     except (BatchError, BundleError, DriftError, SettingsError) as error:
         print(f"lungcare: {error}", file=sys.stderr)
         return FAILED
+    except BrokenPipeError:
+        # What could not be written would be tried again, and complained of, at the end of Python.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return CLOSED
     except OSError as error:
         print(f"lungcare: {error.filename or 'the disk'}: {error.strerror}.", file=sys.stderr)
         return FAILED
     except KeyboardInterrupt:
         print("lungcare: stopped.", file=sys.stderr)
         return INTERRUPTED
+
+
+def _prepare_streams() -> None:
+    """Make names that are not UTF-8 be printed as the bytes that they are, and a closed standard error lead nowhere.
+
+    Left closed, its number would go to the next file that is opened, and into that what is written to it.
+    """
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="surrogateescape")
+    if sys.stderr is None:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+        sys.stderr = open(2, "w", encoding="utf-8", errors="backslashreplace")  # noqa: SIM115 it stays open
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -96,8 +120,6 @@ def _parser() -> argparse.ArgumentParser:
 
 def _classify(options: argparse.Namespace) -> int:
     """Read the films one after the other and print each at once."""
-    # Names that are not UTF-8 are printed as the bytes that they are.
-    sys.stdout.reconfigure(errors="surrogateescape")
     reader = _reader(options.model)
     language = options.language
     width = max(len(name) for name in (*options.films, say("table.file", language)))

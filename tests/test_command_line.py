@@ -69,6 +69,50 @@ def test_a_name_that_is_not_utf8_is_printed_as_it_is(film, bundle_folder):
     assert b"film.png" in done.stdout
 
 
+def without_network(words: str) -> list[str]:
+    """A command whose reader refuses every film and whose batch has read three."""
+    script = """
+import sys
+from collections import Counter
+from lungcare import __main__ as command, batch
+from lungcare.reading import FilmError
+class Reader:
+    tag = "m:1.0.0"
+    def read_file(self, name, language):
+        return FilmError("empty_file").refusal(self.tag, language)
+def reader(name):
+    with command._without_chatter():
+        return Reader()
+command._reader = reader
+batch.read_folder = lambda *_: Counter(read=3, refused=0)
+sys.exit(command.main())
+"""
+    return ["bash", "-c", f'run() {{ "$0" -c "$1" "${{@:2}}"; }}; {words}', sys.executable, script]
+
+
+@pytest.mark.parametrize("more", ["--json x{1..500}", "x"])
+def test_who_reads_no_further_is_no_fault(more):
+    words = f'run "$1" classify {more} | true; exit ${{PIPESTATUS[0]}}'
+    done = subprocess.run(without_network(words), cwd=ROOT, timeout=60, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (141, "")
+
+
+def test_a_table_of_a_name_that_is_not_utf8_is_named():
+    words = "run \"$1\" batch f --output $'t\\xff.csv'"
+    environment = os.environ | {"PYTHONIOENCODING": "utf-8:strict"}  # as it is but in the locale C
+    done = subprocess.run(without_network(words), cwd=ROOT, env=environment, timeout=60, capture_output=True)
+    assert (done.returncode, done.stdout) == (0, b"t\xff.csv: 3 read, 0 refused.\n")
+
+
+def test_a_closed_standard_error_is_no_fault(film):
+    words = f'run "$1" classify --json {film} 2>&-'
+    done = subprocess.run(without_network(words), cwd=ROOT, timeout=60, capture_output=True, text=True)
+    assert (done.returncode, json.loads(done.stdout)["code"]) == (1, "empty_file")
+    words = 'run "$1" batch f 2>&-'
+    done = subprocess.run(without_network(words), cwd=ROOT, timeout=60, capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", "")
+
+
 def test_classify(capsys, film, reader):
     reading = reader.read_file(film)
     assert main(["classify", str(film), str(film)]) == 0

@@ -53,7 +53,7 @@ lock: ## pin every package of the bento with its checksums, anew from requiremen
 	@$(ENVIRONMENT) dev
 	@for set in requirements requirements-gpu; do \
 		$(PY) -m uv pip compile $$set.txt --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
-			--quiet --output-file deploy/$$set.lock; \
+			--quiet --output-file deploy/$$set.lock || exit 1; \
 	done
 
 test: ## run all tests

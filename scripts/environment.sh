@@ -46,8 +46,11 @@ parts_of() {
 
 flavour_of() { case $1 in *gpu) echo gpu ;; *) echo cpu ;; esac; }
 
-# shellcheck disable=SC2046 # file names without spaces
-checksum() { cat $(files_of "$1") | cksum; }
+checksum() {
+    files=$(files_of "$1") || exit
+    # shellcheck disable=SC2086 # file names without spaces
+    cat $files | cksum
+}
 
 find_python() {
     if [ -n "${PYTHON:-}" ]; then

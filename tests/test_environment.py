@@ -24,8 +24,8 @@ def checkout(tmp_path):
     return tmp_path
 
 
-def _environment(checkout: Path, **variables: str) -> subprocess.CompletedProcess:
-    command = ["sh", str(checkout / "scripts" / "environment.sh"), "serve"]
+def _environment(checkout: Path, requirements: str = "serve", **variables: str) -> subprocess.CompletedProcess:
+    command = ["sh", str(checkout / "scripts" / "environment.sh"), requirements]
     return subprocess.run(command, env=os.environ | variables, capture_output=True, text=True, timeout=60)
 
 
@@ -60,6 +60,14 @@ def test_a_half_made_environment_is_noticed(checkout):
     done = _environment(checkout, PYTHON=str(_python(checkout, "3.8")))
     assert "left half-made" in done.stderr
     assert not (checkout / ".venv").exists()
+
+
+def test_requirements_of_a_wrong_name_are_one_sentence_and_touch_nothing(checkout):
+    (checkout / ".venv" / "bin").mkdir(parents=True)
+    _python(checkout / ".venv" / "bin", "3.11").rename(checkout / ".venv" / "bin" / "python")
+    done = _environment(checkout, "server")
+    assert (done.returncode, done.stderr) == (2, "lungcare: there are no requirements called 'server'.\n")
+    assert not (checkout / ".venv" / ".lungcare-unfinished").exists()
 
 
 def test_a_taken_port_is_one_sentence():

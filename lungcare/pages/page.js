@@ -176,6 +176,7 @@ async function goOn() {
   const taken = new Set(); // what an earlier turn took and did not enter is read again
   table.turn = mine;
   working(false);
+  put(at(".lc-trouble", screens.several), "");
   count();
   let fault = null;
   const worker = async () => {

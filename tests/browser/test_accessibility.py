@@ -41,6 +41,15 @@ def test_no_screen_breaks_a_rule(open_page, film, tmp_path, scheme, language):
     assert violations(page) == {}
 
 
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_screen_breaks_no_rule_while_a_film_is_read(open_page, film, scheme):
+    page = open_page("examine", color_scheme=scheme)
+    page.route("**/component_server/", lambda route: None)
+    page.set_input_files("#lc-file", film())
+    page.wait_for_selector(".lc-busy")
+    assert violations(page) == {}
+
+
 def test_the_card_of_the_model_breaks_no_rule(open_page, server):
     page = open_page()
     page.goto(server.url + "/model")

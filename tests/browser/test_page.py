@@ -204,6 +204,20 @@ def test_a_table_that_was_left_is_gone_on_with(open_page, film):
     assert [row[:2] for row in rows[1:]] == [[f"{number}.png", "read"] for number in range(3)]
 
 
+def test_a_trouble_of_a_table_that_is_gone_on_with_is_gone(open_page, film):
+    page = open_page("examine")
+    place = "**/component_server/"
+    page.route(place, lambda route: route.abort())
+    choose(page, film(), film("normal", 1, "b.png"))
+    page.wait_for_selector("[data-screen=several] .lc-alert")
+    page.unroute(place)
+    page.get_by_role("button", name="b.png").click()
+    assert shown(page)
+    page.get_by_role("link", name="Back to the table").click()
+    page.wait_for_selector("[data-do=csv]:enabled")
+    assert page.locator("[data-screen=several] .lc-alert").count() == 0
+
+
 def test_an_answer_to_an_older_table_is_dropped(open_page, tmp_path):
     older = [tmp_path / f"{number}.png" for number in range(2)]
     for path in older:

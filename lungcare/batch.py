@@ -40,14 +40,15 @@ def read_folder(
     a row with its code. Rows are written as they come, in the order of the names: called again after it was stopped
     or killed, it goes on where it was.
     restart: begin a new table where there is one. in_lungs: fill the column of that name too.
-    Raises BatchError when there is no such folder, or the table is another model's or no table of ours.
+    Raises BatchError when there is no such folder, or the table is another model's, none of ours or has no in_lungs.
     """
     folder, output = Path(folder), Path(output)
     if not folder.is_dir():
         raise BatchError(f"There is no folder {folder}.")
     if not output.parent.is_dir():
         raise BatchError(f"There is no folder {output.parent} to write {output.name} into.")
-    outcomes = _resume(output, reader.tag, restart, _restart_command(reader, folder, output))
+    command = _restart_command(reader, folder, output, in_lungs)
+    outcomes = _resume(output, reader.tag, restart, command, in_lungs and reader.can_say_in_lungs)
     own = os.path.realpath(output)
     names = [name for name in _names(folder) if os.path.realpath(folder / name) != own]
     todo = [name for name in names if name not in outcomes]
@@ -127,8 +128,11 @@ def _line(row: tuple) -> str:
     return text.getvalue().removesuffix("\r\n") + "\n"
 
 
-def _resume(output: Path, tag: str, restart: bool, command: str) -> dict[str, str]:
-    """Outcome by file of the rows that the table has; what is left of a half-written row is cut off."""
+def _resume(output: Path, tag: str, restart: bool, command: str, in_lungs: bool) -> dict[str, str]:
+    """Outcome by file of the rows that the table has; what is left of a half-written row is cut off.
+
+    in_lungs: whether new rows would have that column filled, so that older ones should.
+    """
     if not output.exists():
         return {}
     if not output.is_file():
@@ -147,6 +151,9 @@ def _resume(output: Path, tag: str, restart: bool, command: str) -> dict[str, st
     others = sorted({row[-1] for row in rows} - {tag})
     if others:
         raise BatchError(f"{output} has rows of {', '.join(others)}, not of {tag}. Begin a new table: {command}")
+    told = [row[COLUMNS.index("in_lungs")] for row in rows if row[1] == "read"]
+    if in_lungs and told and not any(told):
+        raise BatchError(f"{output} was begun without --in-lungs. Begin a new table: {command}")
     os.truncate(output, len(whole))
     return {row[0]: row[1] for row in rows}
 
@@ -195,9 +202,11 @@ def _files(folder: Path, above: tuple[Path, ...]) -> Iterator[Path]:
             yield path
 
 
-def _restart_command(reader: Reader, folder: Path, output: Path) -> str:
+def _restart_command(reader: Reader, folder: Path, output: Path, in_lungs: bool) -> str:
     """What to type to begin a new table with this reader."""
     words = ["python", "-m", "lungcare", "batch", str(folder), "--output", str(output), "--restart"]
+    if in_lungs:
+        words.append("--in-lungs")
     if reader.bundle.folder != MODELS / reader.settings.model:
         words += ["--model", str(reader.bundle.folder)]
     return shlex.join(words)

@@ -83,7 +83,9 @@ class Network:
     def __init__(self, path: str | Path, size: int):
         model = _loaded(path, size, len(CODES))
         self.size = size
-        self._call = frozen(_looking(model))
+        looking = _looking(model)
+        self.has_influence = "influence" in looking.output
+        self._call = frozen(looking)
 
     def __call__(self, films: np.ndarray) -> np.ndarray:
         """Probabilities of the conditions, in their order.

@@ -57,6 +57,11 @@ class Reader:
         return cls(open_bundle(folder_or_name), settings)
 
     @property
+    def can_say_in_lungs(self) -> bool:
+        """Whether readings can say how much of what the network looked at lies in the lungs."""
+        return self._lungs is not None and self.network.has_influence
+
+    @property
     def tag(self) -> str:
         """The model, as name:version."""
         return self.bundle.card.tag

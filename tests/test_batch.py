@@ -12,6 +12,7 @@ from lungcare.conditions import CODES
 from lungcare.reader import Reader
 from tests import phantom
 from tests.conftest import ROOT
+from tests.test_reader import with_lungs
 
 NAMES = ["a.png", "b.jpg", "deep/er/c.webp", "deep/d.png", 'with, "quotes"\nand a line.png', "z.png"]
 
@@ -158,6 +159,18 @@ def test_another_model_is_refused(reader, other, folder, tmp_path):
     read_folder(other, folder, output, restart=True)
     assert {row["model"] for row in table(output)} == {"phantom:0.0.2"}
     assert len(table(output)) == 9
+
+
+def test_a_table_begun_without_in_lungs_is_not_gone_on_with_in_them(reader, bundle_folder, folder, tmp_path):
+    output = tmp_path / "out.csv"
+    read_folder(reader, folder, output)
+    assert read_folder(reader, folder, output, in_lungs=True) == {"read": 6, "refused": 3}, "it can say none"
+    finding = Reader.open(with_lungs(bundle_folder, tmp_path / "finding", 5))
+    with pytest.raises(BatchError, match=r"without --in-lungs.*--restart --in-lungs"):
+        read_folder(finding, folder, output, in_lungs=True)
+    for restart in (True, False):
+        read_folder(finding, folder, output, restart=restart, in_lungs=True)
+        assert any(row["in_lungs"] for row in table(output))
 
 
 def test_other_columns_are_refused(reader, folder, tmp_path):

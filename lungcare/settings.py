@@ -143,8 +143,9 @@ class Settings(BaseSettings):
             shares = np.array(numbers, float)
         except (TypeError, ValueError):
             shares = np.empty(0)
-        if shares.shape != (len(CODES),) or not (np.isfinite(shares.sum()) and (shares > 0).all()):
+        if shares.shape != (len(CODES),) or not (np.isfinite(shares).all() and (shares > 0).all()):
             raise ValueError(f"give four numbers above 0, in the order {', '.join(CODES)}, as in 90,6,3,1")
+        shares = shares / shares.max()
         return tuple((shares / shares.sum()).tolist())
 
     @field_validator("rate_limit")

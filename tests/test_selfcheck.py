@@ -164,7 +164,7 @@ def test_the_temperature(whole, own):
 
 
 def test_a_flag_of_the_decoder(whole, monkeypatch):
-    monkeypatch.setattr(film, "_is_deep_png", lambda _: True)
+    monkeypatch.setattr(film, "_is_deep", lambda *_: True)
     assert stage(whole) == "decode"
 
 

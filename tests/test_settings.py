@@ -114,7 +114,9 @@ def test_every_setting_says_what_it_is():
 def test_prevalence_is_four_numbers_of_which_the_ratio_counts(monkeypatch):
     monkeypatch.setenv("LUNGCARE_PREVALENCE", "90, 6, 3, 1")
     assert Settings.from_environment().prevalence == pytest.approx((0.9, 0.06, 0.03, 0.01))
-    for wrong in ("1,2,3", "1,2,3,0", "a,b,c,d", "1,1,1,nan", "1,1,1,-1", "1e308,1e308,1e308,1e308"):
+    monkeypatch.setenv("LUNGCARE_PREVALENCE", "1e308,1e308,1e308,1e308")
+    assert Settings.from_environment().prevalence == (0.25, 0.25, 0.25, 0.25)
+    for wrong in ("1,2,3", "1,2,3,0", "a,b,c,d", "1,1,1,nan", "1,1,1,-1"):
         monkeypatch.setenv("LUNGCARE_PREVALENCE", wrong)
         with pytest.raises(SettingsError, match=r"LUNGCARE_PREVALENCE is wrong: give four numbers.*pneumonia"):
             Settings.from_environment()

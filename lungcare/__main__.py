@@ -12,7 +12,7 @@ from pathlib import Path
 
 from lungcare import __version__
 from lungcare.conditions import CODES
-from lungcare.words import LANGUAGES, say
+from lungcare.words import LANGUAGES, decimal, say
 
 READ, REFUSED, FAILED, INTERRUPTED, CLOSED = 0, 1, 2, 130, 141
 # What TensorFlow's C++ says at every import, whatever its log level.
@@ -277,7 +277,7 @@ def _line(name: str, result, language: str) -> str:
 
 def _share(probability: float, language: str) -> str:
     """A probability in percent, with the decimal sign of the language."""
-    return f"{probability:.1%}".replace(".", say("table.decimal", language))
+    return decimal(f"{probability:.1%}", language)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from lungcare.api import Failure
 from lungcare.conditions import CONDITIONS
 from lungcare.quality import Measure, Quality
 from lungcare.reading import Probabilities, Reading, Refusal
-from lungcare.words import LANGUAGES, say
+from lungcare.words import LANGUAGES, decimal, say
 
 
 def both(code: str, **values: object) -> str:
@@ -34,7 +34,7 @@ def label_of(attribute: str, texts: Mapping[str, str]) -> str:
 
 def number(value: float, digits: int, language: str) -> str:
     """A number with the decimal mark of a language."""
-    return f"{value:.{digits}f}".replace(".", say("table.decimal", language))
+    return decimal(f"{value:.{digits}f}", language)
 
 
 def percent(share: float, digits: int = 1) -> str:

@@ -11,7 +11,7 @@ from lungcare.markup import doubt, prevalence, titles, trust, whole_percent
 from lungcare.preview import picture
 from lungcare.quality import Quality
 from lungcare.reading import Reading
-from lungcare.words import say
+from lungcare.words import decimal, say
 
 SIZE = (1240, 1754)  # A4 at 150 dots an inch
 DPI = 150
@@ -108,7 +108,7 @@ class _Sheet:
         self._rounded((left, self.y + 6, right, self.y + 28), PANEL)
         if share * (right - left) >= 1:
             self._rounded((left, self.y + 6, left + share * (right - left), self.y + 28), colour)
-        text = f"{100 * share:.1f} %".replace(".", say("table.decimal", self.language))
+        text = decimal(f"{100 * share:.1f} %", self.language)
         length = ImageFont.load_default(27).getlength(text)
         self._text((MARGIN + self.width - length, self.y), text, 27, INK, bold)
         self.y += 54

@@ -43,7 +43,7 @@ def test_every_code_has_its_sentences(language):
 
 def test_every_sentence_of_the_page_is_used():
     """A code stands in the source, whole or as a pattern that is filled in."""
-    source = "".join(path.read_text(encoding="utf-8") for path in (*ROOT.glob("*.py"), *ROOT.glob("lungcare/*.py")))
+    source = "".join(path.read_text(encoding="utf-8") for path in (*ROOT.glob("*.py"), *ROOT.glob("lungcare/**/*.py")))
     patterns = [
         re.escape(found).replace(r"\{", "{") for found in re.findall(r'f["\']([a-z.]+\.\{[^"\']+)["\']', source)
     ]

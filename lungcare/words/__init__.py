@@ -16,12 +16,13 @@ def say(code: str, language: str = "en", **values: object) -> str:
     say("refusal.too_small.message", "en", width=20, height=30, limit=64)
     ```
     """
-    told = sentences(language)
-    return told[code].format(**{name: _written(value, told["table.decimal"]) for name, value in values.items()})
+    floats = {name: decimal(f"{value:g}", language) for name, value in values.items() if isinstance(value, float)}
+    return sentences(language)[code].format(**values | floats)
 
 
-def _written(value: object, decimal: str) -> object:
-    return f"{value:g}".replace(".", decimal) if isinstance(value, float) else value
+def decimal(number: str, language: str) -> str:
+    """A number that was written with a decimal point, with the decimal mark of a language."""
+    return number.replace(".", sentences(language)["table.decimal"])
 
 
 @cache

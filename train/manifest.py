@@ -1,11 +1,16 @@
 """A manifest or a folder tree -> the list of films."""
 
 import csv
+import logging
+import os
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from lungcare.conditions import CODES
+
+log = logging.getLogger(__name__)
 
 MANIFEST = "manifest.csv"
 SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".dcm", ".dicom"}
@@ -71,6 +76,7 @@ class Film:
 def read_films(data: Path) -> list[Film]:
     """Films of `data`: a folder with manifest.csv, or a tree `<class>/<image>` or `<split>/<class>/<image>`.
 
+    Links to folders are followed; images of a tree in no folder of a class are passed over, with a warning.
     Raises DataError when there is neither.
     """
     if not data.is_dir():
@@ -121,16 +127,20 @@ def _group_of_patient(row: dict[str, str]) -> str:
 
 
 def _from_tree(data: Path) -> list[Film]:
-    films = []
-    for path in sorted(data.rglob("*")):
-        if path.suffix.lower() not in SUFFIXES or not path.is_file():
+    films, passed_over = [], Counter()
+    for path in sorted(Path(folder) / name for folder, _, names in os.walk(data, followlinks=True) for name in names):
+        if path.suffix.lower() not in SUFFIXES:
             continue
-        folders = [part.lower() for part in path.relative_to(data).parts[:-1]]
+        place = path.relative_to(data)
+        folders = [part.lower() for part in place.parts[:-1]]
         label = _first(_CLASS_NAMES, reversed(folders))
         if label is None:
+            passed_over[str(place.parent)] += 1
             continue
         given = _first(_SPLIT_NAMES, folders) or ""
-        films.append(Film(path.relative_to(data).as_posix(), label, source="films", given=given))
+        films.append(Film(place.as_posix(), label, source="films", given=given))
+    for folder, count in passed_over.items():
+        log.warning("passed over, in no folder of a class: %d images in %s", count, data / folder)
     return films
 
 

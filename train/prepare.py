@@ -48,8 +48,8 @@ def prepare(data: Path, folder: Path, size: int, seed: int, per_class: int | Non
     empty = [part for part in ("train", "validation", "test") if all(p.part != part for p in split.films)]
     if empty:
         raise DataError(
-            f"The films of {data} leave no {' and no '.join(empty)} part: of each class and source a tenth goes into "
-            "validation and test, whole groups at a time. More films are needed, or fewer sources."
+            f"The films of {data} leave no {' and no '.join(empty)} part: of each class a tenth goes into "
+            "validation and test, whole groups at a time. More films are needed."
         )
     if per_class:
         split = splits.balanced(split, per_class, seed)

@@ -62,7 +62,7 @@ class Split:
 
 
 def draw(films: list[Film], groups: list[str], seed: int, resplit: bool = False) -> Split:
-    """Split by group, 80/10/10, stratified by class and source.
+    """Split by group, 80/10/10, stratified by class and source; by class alone where the sources are too small for it.
 
     A split given by the data is kept when it has a test part (unless `resplit`), but for films of a group with some
     that are held back from training: these get no part. Its validation part is drawn anew from its training part when
@@ -143,14 +143,25 @@ def read(path: Path, films: list[Film]) -> Split:
 def _draw_parts(
     films: list[Film], groups: list[str], pool: list[int], parts: list[str], shares: dict[str, float], seed: int
 ) -> None:
-    """Give each film of `pool` a part, whole groups at a time, the shares kept within each class and source."""
+    """Give each film of `pool` a part, whole groups at a time, the shares kept within each class and source.
+
+    Where that leaves a part empty, since a tenth of a few films is none, they are kept within each class.
+    """
+    _draw_strata(groups, pool, parts, shares, seed, [(film.label, film.source) for film in films])
+    if not set(shares) <= {parts[index] for index in pool}:
+        _draw_strata(groups, pool, parts, shares, seed, [film.label for film in films])
+
+
+def _draw_strata(
+    groups: list[str], pool: list[int], parts: list[str], shares: dict[str, float], seed: int, kinds: list
+) -> None:
+    """Draw the parts within each stratum: the groups whose first film is of the same kind."""
     members = defaultdict(list)
     for index in pool:
         members[groups[index]].append(index)
     strata = defaultdict(list)
     for group, indices in members.items():
-        first = films[indices[0]]
-        strata[first.label, first.source].append(group)
+        strata[kinds[indices[0]]].append(group)
     for stratum, names in sorted(strata.items()):
         names.sort()
         random.Random(f"{seed} {stratum}").shuffle(names)

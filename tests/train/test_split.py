@@ -27,6 +27,14 @@ def test_eighty_ten_ten_within_each_class_and_source():
         assert count["test"] == count["validation"] == round(total / 10)
 
 
+def test_small_sources_leave_no_part_empty():
+    films = [Film(f"{i}.png", ("normal", "pneumonia")[i % 2], source=f"s{i // 8}") for i in range(80)]
+    split = splits.draw(films, [f"g{i}" for i in range(80)], seed=0)
+    count = Counter((p.part, p.film.label) for p in split.films)
+    for label in ("normal", "pneumonia"):
+        assert [count[part, label] for part in ("train", "validation", "test")] == [32, 4, 4]
+
+
 def test_no_group_is_in_two_parts():
     films = some_films()
     split = splits.draw(films, pairs(films), seed=1)

@@ -16,6 +16,7 @@ from lungcare.conditions import CODES
 from lungcare.cores import cores
 from lungcare.lungs import box_of
 from train.augment import Chest, borrow_grain, borrow_tone, degrade, move, transplant
+from train.collapse import Drawn, collapsed, folded
 from train.halves import LEFT, NEITHER, RIGHT, affected_half, graft, middle_of, mirrored, outlines_of
 from train.lungs import packed_lungs
 from train.manifest import DataError
@@ -106,38 +107,42 @@ class Feed:
         priors_of_films = self.priors[order % len(self.rows)]
         for row, number in enumerate(order.tolist()):
             half = self._half(number, start + row)
-            films[row, ..., 0] = self.view(number, start + row, size, half)
+            drawn = self._drawn(number, start + row) if half == NEITHER else None
+            films[row, ..., 0] = self.view(number, start + row, size, half, drawn)
             if half != NEITHER and half == -self.affected[number % len(self.rows)]:
                 labels[row] = UNAFFECTED
+            elif drawn is not None and drawn.outline is not None:
+                labels[row] = np.eye(len(CODES))[PNEUMOTHORAX]
             if half != NEITHER:
                 priors_of_films[row] = 1 / len(CODES)
             if recipe.places:
-                places[row] = self._places(number, start + row, size, half)
+                places[row] = self._places(number, start + row, size, half, drawn)
         if recipe.with_priors:
             labels = np.concatenate([labels, priors_of_films], axis=1)
         return films, {"probabilities": labels, "places": places} if recipe.places else labels
 
-    def view(self, number: int, place: int, size: int, half: int = NEITHER) -> np.ndarray:
+    def view(self, number: int, place: int, size: int, half: int = NEITHER, drawn: Drawn | None = None) -> np.ndarray:
         """One augmented film: uint8 (size, size).
 
         number: of the film, or of its copy. place: in the epoch. half: which one alone is shown, see `train.halves`.
+        drawn: the film with what was drawn into it.
         """
         recipe = self.recipe
         rng = np.random.default_rng(self._draw(number, place))
-        film = self._placed(number % len(self.rows), half, size, rng)
+        film = self._placed(number % len(self.rows), half, size, rng, drawn=drawn)
         if recipe.borrow:
             film = self._borrow(film, rng)
         return degrade(film, recipe.augmentation, rng)
 
-    def _places(self, number: int, place: int, size: int, half: int) -> np.ndarray:
+    def _places(self, number: int, place: int, size: int, half: int, drawn: Drawn | None) -> np.ndarray:
         """How much of each place of a view is pneumothorax, 0 to 1: float32 (size / 32, size / 32), or UNKNOWN."""
         index, side = number % len(self.rows), size // STRIDE
-        if self.labels[index] != PNEUMOTHORAX:
+        if self.labels[index] != PNEUMOTHORAX and (drawn is None or drawn.outline is None):
             return np.zeros((side, side), np.float32)
-        if index not in self.outlines:
+        if drawn is None and index not in self.outlines:
             return np.full((side, side), UNKNOWN, np.float32)
         rng = np.random.default_rng(self._draw(number, place))
-        outline = self._placed(index, half, size, rng, outline=True)
+        outline = self._placed(index, half, size, rng, outline=True, drawn=drawn)
         shares = outline.reshape(side, STRIDE, side, STRIDE).mean(axis=(1, 3), dtype=np.float32) / 255
         return np.minimum(shares / ENOUGH, 1)
 
@@ -156,22 +161,47 @@ class Feed:
         rng = np.random.default_rng([*self._draw(number, place), 3])
         return int(rng.choice([LEFT, RIGHT])) if rng.random() < chance else NEITHER
 
+    def _drawn(self, number: int, place: int) -> Drawn | None:
+        """A normal film with a pneumothorax or a fold drawn into it, by chance; None where there is neither."""
+        recipe, index = self.recipe, number % len(self.rows)
+        if self.labels[index] != NORMAL or not recipe.collapse + recipe.folds:
+            return None
+        rng = np.random.default_rng([*self._draw(number, place), 4])
+        chance = rng.random()
+        if chance >= recipe.collapse + recipe.folds:
+            return None
+        film, lungs = self.pack[self.rows[index]], self.lungs.mask(self.rows[index])
+        half, alike = int(rng.choice([LEFT, RIGHT])), np.random.default_rng(int(rng.integers(2**31)))
+        draw = collapsed if chance < recipe.collapse else folded
+        return draw(film, lungs, half, alike)
+
     def _draw(self, number: int, place: int) -> list[int]:
         """What the random numbers of a view begin with: it hangs on the copy where those are fixed, else on place."""
         recipe = self.recipe
         return [recipe.seed, 1, number] if recipe.copies else [recipe.seed, 2, self.epoch, place]
 
-    def _placed(self, index: int, half: int, size: int, rng: np.random.Generator, outline: bool = False) -> np.ndarray:
+    def _placed(
+        self,
+        index: int,
+        half: int,
+        size: int,
+        rng: np.random.Generator,
+        outline: bool = False,
+        drawn: Drawn | None = None,
+    ) -> np.ndarray:
         """The film moved, or its lungs moved in the body of another one or in nothing. half: see `_half`.
 
-        outline: whether what is outlined on it is to be moved in its stead.
+        outline: whether what is outlined on it is to be moved in its stead. drawn: what to show of it instead.
         """
 
         def shown(row: int) -> np.ndarray:
             return np.zeros_like(self.pack[row]) if outline else self.pack[row]
 
         geometry = self.recipe.geometry
-        film = self.outlines[index] if outline else self.pack[self.rows[index]]
+        if drawn is not None:
+            film = drawn.outline if outline else drawn.film
+        else:
+            film = self.outlines[index] if outline else self.pack[self.rows[index]]
         mask = self.lungs.mask(self.rows[index])
         if half != NEITHER:
             if self.affected[index] != NEITHER and rng.random() < GRAFTED:
@@ -231,7 +261,7 @@ def open_feed(recipe: Recipe, prepared: Path, films: list[Placed] | None = None)
     if not films:
         raise DataError(f"{prepared} has no film in its training part.")
     pack, rows = open_pack(prepared)
-    wants_lungs = recipe.geometry.lungs or recipe.transplant or recipe.halves
+    wants_lungs = recipe.geometry.lungs or recipe.transplant or recipe.halves or recipe.collapse or recipe.folds
     lungs = packed_lungs(prepared) if wants_lungs else PackedLungs.none(len(pack))
     chosen = np.array([rows[p.film.file] for p in films])
     outlines = outlines_of(films, data, pack.shape[1]) if recipe.halves or recipe.places else None

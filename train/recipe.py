@@ -36,6 +36,8 @@ class Recipe(BaseModel):
     transplant: probability that a film's lungs are set into the body of another film, or into nothing.
     halves: probability that of a film with a pneumothorax on one side, or of a normal one, one half alone is shown: on
         both sides, or (not of normal ones) in a normal film. The unaffected half is no pneumothorax.
+    collapse: probability that a normal film of which no half is shown alone gets a pneumothorax drawn into it, see
+        `train.collapse`. folds: probability that it gets a fold of skin, which is none.
     priors: how far a network is told how often each class goes with the source of a film, so that nothing is gained by
         knowing the source: from 0, not at all, to short of 1, wholly; after Ren et al., NeurIPS 2020.
     places: weight of the loss of where the pneumothorax lies, on films on which it was outlined, or that have none.
@@ -72,6 +74,8 @@ class Recipe(BaseModel):
     borrow: float = Field(0.0, ge=0, le=1)
     transplant: float = Field(0.0, ge=0, le=1)
     halves: float = Field(0.0, ge=0, le=1)
+    collapse: float = Field(0.0, ge=0, le=1)
+    folds: float = Field(0.0, ge=0, le=1)
     priors: float = Field(0.0, ge=0, lt=1)
     places: float = Field(0.0, ge=0)
     precision: Literal["float32", "mixed_bfloat16"] = "float32"
@@ -86,6 +90,8 @@ class Recipe(BaseModel):
             raise ValueError(f"sizes must start at epoch 0 and rise. Received: {self.sizes}")
         if self.network == "thesis" and len(self.sizes) > 1:
             raise ValueError("the thesis's network has one size, since it flattens its maps")
+        if self.collapse + self.folds > 1:
+            raise ValueError(f"collapse and folds are at most 1 together. Received: {self.collapse}, {self.folds}")
         if self.places and any(side % STRIDE for _, side in self.sizes):
             raise ValueError(f"places want sizes that are multiples of {STRIDE}. Received: {self.sizes}")
         return self

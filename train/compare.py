@@ -2,6 +2,7 @@
 
 import json
 import logging
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +11,11 @@ from lungcare.conditions import CODES
 from lungcare.network import Network
 from train.audit import changed, grafted, stratified, without_lungs
 from train.augment import Chest, Geometry, transplant
+from train.collapse import collapsed, folded
 from train.document import write_experiments
 from train.evaluate import opened_on
 from train.fit import HISTORY, NETWORK, RUN
-from train.halves import graftable
+from train.halves import LEFT, RIGHT, graftable
 from train.look import look_at
 from train.lungs import packed_lungs
 from train.measure import Readings, auc_of, balanced_accuracy, with_interval
@@ -35,6 +37,7 @@ def compare(runs: list[Path], prepared: Path, results: Path = Path("docs/results
     four classes; and balanced accuracies that tell what it reads: resaved, lungs_blanked, only_lungs, and transplanted,
     lungs in the body of another class's film, with body_followed, the share of those that are read as the body's class.
     grafted and archive_followed: lungs with and without a pneumothorax in normal films, see `train.audit.grafted`.
+    drawn: AUC of a pneumothorax drawn into normal films against a fold of skin in the same place, see `train.collapse`.
     The lungs are those of `train.lungs.packed_lungs`, which may raise DataError.
     """
     split, _ = open_prepared(prepared)
@@ -54,6 +57,7 @@ def compare(runs: list[Path], prepared: Path, results: Path = Path("docs/results
             "epochs": len((run / HISTORY).read_text().splitlines()) - 1,
             **_figures(network, recipe.size, films, pack, np.array([rows[p.film.file] for p in films]), lungs),
             **_grafted(network, films, prepared, lungs),
+            **_drawn(network, recipe.size, films, pack, rows, lungs),
         }
         log.info("%s %s", run.name, {name: f["value"] for name, f in tried[run.name].items() if _is_figure(f)})
     path.write_text(json.dumps(tried, indent=1) + "\n")
@@ -129,6 +133,26 @@ def _grafted(network: Network, films: list[Placed], prepared: Path, lungs: Packe
         lambda some: np.array([lungs.mask(rows[p.film.file]) for p in some]),
     )
     return {"grafted": told["auc"], "archive_followed": told["archive_followed"]} if told else {}
+
+
+def _drawn(
+    network: Network, size: int, films: list[Placed], pack: np.ndarray, rows: dict[str, int], lungs: PackedLungs
+) -> dict:
+    """A pneumothorax and a fold of skin, each drawn into the same normal films; {} where there are none."""
+    normal = [p for p in films if p.film.label == "normal"]
+    some = [normal[i] for i in np.random.default_rng(0).permutation(len(normal))[: 2 * FILMS_OF_A_CLASS]]
+    named, made = [], []
+    for number, placed in enumerate(some):
+        row, half = rows[placed.film.file], (LEFT, RIGHT)[number % 2]
+        for draw, label in ((collapsed, "pneumothorax"), (folded, "normal")):
+            drawn = draw(pack[row], lungs.mask(row), half, np.random.default_rng(number))
+            if drawn is not None:
+                named.append(replace(placed, film=replace(placed.film, label=label)))
+                made.append(drawn.film)
+    if not made:
+        return {}
+    seen = look_at(network, named, squares(np.stack(made), size)).readings()
+    return {"drawn": with_interval(seen, auc_of("pneumothorax"))}
 
 
 def _is_figure(told: object) -> bool:

@@ -22,7 +22,8 @@ read rightly. Resaved, lungs blanked, only lungs: balanced accuracy on films cha
 50). Transplanted: lungs set into the body of a film of another class, balanced accuracy by the lungs; body followed:
 share of these read as the body's class. Grafted: one lung of a film with a pneumothorax on one side set into normal
 films of other collections, AUC of those with it against those with the other lung; archive followed: share of the
-latter read as pneumothorax. The recipe is told by what it sets otherwise than the run before.
+latter read as pneumothorax. Drawn: AUC of a pneumothorax that a program drew into normal films of all collections
+against a fold of skin at the same place. The recipe is told by what it sets otherwise than the run before.
 By code that was not kept, the runs named even smoothed labels before the priors, and the one named native saw films of
 256 px in a square of 224: at its larger scale the middle of a film as it is, where the others enlarge one of 224 px.
 The one named far has the body of lungcare 1.0.18 and other scales, by `train.scales.scale`: the command takes none.
@@ -54,6 +55,7 @@ TRIED_FIGURES = (
     "body_followed",
     "grafted",
     "archive_followed",
+    "drawn",
 )
 BEGIN, END = "<!-- quality:begin -->", "<!-- quality:end -->"
 

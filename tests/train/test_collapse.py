@@ -80,7 +80,7 @@ def test_films_whose_lungs_do_not_part_are_left_alone(film):
 def test_batches_name_what_was_drawn_and_where(film):
     films = [Placed(Film(name, label, name), name, "train") for name, label in (("a", "normal"), ("b", "tuberculosis"))]
     recipe = read_recipe(
-        "reader", halves=0.0, collapse=0.5, folds=0.2, places=1.0, priors=0.0, transplant=0.0, borrow=0.0,
+        "reader", halves=0.0, collapse=0.5, folds=0.2, places=1.0, transplant=0.0, borrow=0.0,
         augmentation={}, geometry={}, sizes=[[0, 256]], batch=96,
     )  # fmt: skip
     lungs = PackedLungs.of([LUNGS.astype(float)] * 2)

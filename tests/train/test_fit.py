@@ -99,7 +99,9 @@ def test_who_goes_on_from_another_network_is_shown_other_views(prepared, tmp_pat
 
 def test_a_reader_grows_and_publishes_its_averages(prepared, tmp_path):
     small = {"sizes": [[0, 32], [1, 64]], "batch": 4, "epochs": 2, "steps": 2, "validate_films": 0}
-    recipe = read_recipe("reader", start_from="", geometry={}, transplant=0, halves=0, places=0, **small)
+    recipe = read_recipe(
+        "reader", start_from="", geometry={}, transplant=0, halves=0, collapse=0, folds=0, places=0, **small
+    )
     fit(recipe, prepared, tmp_path)
     published = keras.models.load_model(tmp_path / NETWORK, compile=False)
     assert published.input_shape == (None, 64, 64, 1)

@@ -105,8 +105,9 @@ def test_batches_say_that_the_other_half_is_no_pneumothorax(one_sided):
     recipe = read_recipe(
         "reader",
         halves=1.0,
+        collapse=0.0,
+        folds=0.0,
         places=0.0,
-        priors=0.0,
         transplant=0.0,
         borrow=0.0,
         augmentation={},
@@ -144,7 +145,7 @@ def test_batches_say_that_the_other_half_is_no_pneumothorax(one_sided):
 def test_places_follow_the_outline_wherever_the_film_is_moved(one_sided, monkeypatch):
     monkeypatch.setattr("train.feed.ALONE", 0)
     films, data = one_sided
-    plain = {"transplant": 0.5, "borrow": 0.0, "priors": 0.0, "augmentation": {}}
+    plain = {"transplant": 0.5, "borrow": 0.0, "collapse": 0.0, "folds": 0.0, "augmentation": {}}
     recipe = read_recipe("reader", halves=0.9, places=1.0, sizes=[[0, 128]], batch=96, **plain)
     outlines = outlines_of(films, data, 128)
     pack = np.random.default_rng(0).integers(50, 110, (6, 128, 128)).astype(np.uint8)

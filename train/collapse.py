@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from train.halves import LEFT, middle_of
+from train.halves import LEFT, SMALLEST, lung_in
 
 # Rays about the hilum that the lung is measured along.
 _RAYS = 256
@@ -22,7 +22,7 @@ _RETRACTIONS = ((0.05, 0.15), (0.12, 0.3), (0.25, 0.5))
 _CHANCES = (0.35, 0.4, 0.25)
 # Above it the whole lung draws back, not one stretch of it alone.
 _LARGE = 0.25
-_SMALLEST_LUNG, _SMALLEST_AIR = 0.02, 0.0008
+_SMALLEST_AIR = 0.0008
 _SIDE = 256
 
 
@@ -73,7 +73,8 @@ def collapsed(film: np.ndarray, lungs: np.ndarray, half: int, rng: np.random.Gen
     pixels = film.astype(np.float32)
     inside = 1 / (1 + np.exp(np.clip((seen.way - seen.edge) / seen.softness, -30, 30)))
     span = _span(pixels, seen.lung)
-    lung, air = _smaller(pixels, seen, span, rng), _air(pixels, seen, span, rng)
+    detail = pixels - _blurred(pixels, 2.2)
+    lung, air = _smaller(pixels, detail, seen, span, rng), _air(pixels, detail, seen, span, rng)
     opened = np.where(seen.gap > 0.7, air, pixels)
     reach = seen.lung * (seen.way <= seen.wall + 3)
     drawn = pixels * (1 - reach) + reach * (inside * lung + (1 - inside) * opened)
@@ -120,20 +121,14 @@ def _retracted(lungs: np.ndarray, half: int, side: int, rng: np.random.Generator
 
 def _one_lung(lungs: np.ndarray, half: int, side: int) -> np.ndarray | None:
     """The largest piece of the lungs in one half, its rim soft: float32 (side, side); None where they do not part."""
-    middle = middle_of(lungs)
-    if middle is None:
+    mask = lung_in(lungs, half)
+    if mask is None:
         return None
-    cut = round(middle * len(lungs))
-    mask = lungs.copy()
-    if half == LEFT:
-        mask[:, cut:] = 0
-    else:
-        mask[:, :cut] = 0
     count, pieces, stats, _ = cv2.connectedComponentsWithStats(mask)
     if count < 2:
         return None
     mask = pieces == 1 + np.argmax(stats[1:, cv2.CC_STAT_AREA])
-    if mask.mean() < _SMALLEST_LUNG:
+    if mask.mean() < SMALLEST:
         return None
     return cv2.GaussianBlur(cv2.resize(mask.astype(np.float32), (side, side)), (0, 0), 1.5)
 
@@ -167,20 +162,22 @@ def _smoothed(rays: np.ndarray, reach: int) -> np.ndarray:
     return np.convolve(around, window / window.sum(), "same")[reach:-reach]
 
 
-def _smaller(pixels: np.ndarray, seen: _Retraction, span: float, rng: np.random.Generator) -> np.ndarray:
+def _smaller(
+    pixels: np.ndarray, detail: np.ndarray, seen: _Retraction, span: float, rng: np.random.Generator
+) -> np.ndarray:
     """The lung within its new edge: its vessels closer together and denser, its ribs where they were."""
-    shading = _blurred(pixels, 2.2)
     x0, y0 = seen.hilum
     before = seen.way / seen.kept
     x = (x0 + before * np.cos(seen.ray) * seen.outwards).astype(np.float32)
     y = (y0 + before * np.sin(seen.ray)).astype(np.float32)
-    vessels = cv2.remap(pixels - shading, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
-    return shading + vessels * rng.uniform(1, 1.25) + span * rng.uniform(0.1, 0.5) * (1 - seen.kept) * 1.2
+    vessels = cv2.remap(detail, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
+    return pixels - detail + vessels * rng.uniform(1, 1.25) + span * rng.uniform(0.1, 0.5) * (1 - seen.kept) * 1.2
 
 
-def _air(pixels: np.ndarray, seen: _Retraction, span: float, rng: np.random.Generator) -> np.ndarray:
+def _air(
+    pixels: np.ndarray, detail: np.ndarray, seen: _Retraction, span: float, rng: np.random.Generator
+) -> np.ndarray:
     """What is seen where the air is: ribs without vessels, darker, of the film's own grain."""
-    detail = pixels - _blurred(pixels, 2.2)
     fine = detail - cv2.GaussianBlur(detail, (0, 0), 0.8)
     grain = rng.normal(0, 1, pixels.shape).astype(np.float32)
     grain = cv2.GaussianBlur(grain, (0, 0), rng.uniform(0.4, 0.9))

@@ -51,9 +51,9 @@ class Feed:
     outlines: of the pneumothorax on films, by their index, see `train.halves.outlines_of`.
     A batch is uint8 (batch, size, size, 1) of grey levels, and float32 (batch, 4): 1 for each class that the film may
     be, which is all but one for the unaffected halves of films with a pneumothorax. Where the recipe wants priors or
-    halves, (batch, 8), with the priors behind, even ones of halves. Where it wants places, a dictionary of that,
-    "probabilities", and of "places": float32 (batch, size / 32, size / 32), how much of each is pneumothorax; UNKNOWN
-    where no one drew it.
+    halves, (batch, 8), with the priors behind, even ones of halves and of films that were drawn into. Where it wants
+    places, a dictionary of that, "probabilities", and of "places": float32 (batch, size / 32, size / 32), how much of
+    each is pneumothorax; UNKNOWN where no one drew it.
     """
 
     def __init__(
@@ -113,7 +113,7 @@ class Feed:
                 labels[row] = UNAFFECTED
             elif drawn is not None and drawn.outline is not None:
                 labels[row] = np.eye(len(CODES))[PNEUMOTHORAX]
-            if half != NEITHER:
+            if half != NEITHER or drawn is not None:
                 priors_of_films[row] = 1 / len(CODES)
             if recipe.places:
                 places[row] = self._places(number, start + row, size, half, drawn)

@@ -22,7 +22,7 @@ _ONE_SIDED = 0.97
 # Where the lungs may part, from the middle of their area, in shares of the side; and how few rows there are lung, of
 # those at most.
 _REACH, _PARTED = 0.15, 0.35
-_SMALLEST = 0.02
+SMALLEST = 0.02
 # Collections of films from the archive that all films with a pneumothorax come from.
 ARCHIVE = (*NIH, "rsna_equalised", "rsna_128")
 HOSTS = 3
@@ -43,6 +43,17 @@ def middle_of(lungs: np.ndarray) -> float | None:
         return None
     least = np.flatnonzero(between <= between.min() + 0.5)
     return float((low + least.mean() + 0.5) / side)
+
+
+def lung_in(lungs: np.ndarray, half: int) -> np.ndarray | None:
+    """What is lung in one half, LEFT or RIGHT; None where the lungs do not part. Both uint8 (side, side), 0 or 1."""
+    middle = middle_of(lungs)
+    if middle is None:
+        return None
+    mask, cut = lungs.copy(), round(middle * len(lungs))
+    mask[:, cut:] *= half == RIGHT
+    mask[:, :cut] *= half == LEFT
+    return mask
 
 
 def mirrored(film: np.ndarray, middle: float, half: int) -> np.ndarray:
@@ -144,14 +155,8 @@ def grafts(
 
 
 def _one_lung(film: np.ndarray, lungs: np.ndarray, half: int) -> Chest | None:
-    middle = middle_of(lungs)
-    if middle is None:
-        return None
-    mask, side = lungs.copy(), len(lungs)
-    cut = round(middle * side)
-    mask[:, cut:] *= half == RIGHT
-    mask[:, :cut] *= half == LEFT
-    if mask.mean() < _SMALLEST:
+    mask, side = lung_in(lungs, half), len(lungs)
+    if mask is None or mask.mean() < SMALLEST:
         return None
     y, x = np.nonzero(mask)
     return Chest(film, mask, Box(x.min() / side, y.min() / side, (x.max() + 1) / side, (y.max() + 1) / side))

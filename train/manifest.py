@@ -1,16 +1,13 @@
 """A manifest or a folder tree -> the list of films."""
 
 import csv
-import logging
 import os
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from lungcare.conditions import CODES
-
-log = logging.getLogger(__name__)
 
 MANIFEST = "manifest.csv"
 SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".dcm", ".dicom"}
@@ -76,7 +73,7 @@ class Film:
 def read_films(data: Path) -> list[Film]:
     """Films of `data`: a folder with manifest.csv, or a tree `<class>/<image>` or `<split>/<class>/<image>`.
 
-    Links to folders are followed; images of a tree in no folder of a class are passed over, with a warning.
+    Links to folders are followed; images of a tree in no folder of a class are `passed_over`.
     Raises DataError when there is neither.
     """
     if not data.is_dir():
@@ -126,22 +123,32 @@ def _group_of_patient(row: dict[str, str]) -> str:
     return f"{row.get('source') or 'films'} {row['patient']}" if row.get("patient") else ""
 
 
+def passed_over(data: Path) -> Counter[str]:
+    """How many images each folder of a tree has that lies in none of a class; none where a manifest names the films."""
+    if (data / MANIFEST).is_file():
+        return Counter()
+    return Counter(str(data / place.parent) for place, label in _images(data) if label is None)
+
+
 def _from_tree(data: Path) -> list[Film]:
-    films, passed_over = [], Counter()
-    for path in sorted(Path(folder) / name for folder, _, names in os.walk(data, followlinks=True) for name in names):
-        if path.suffix.lower() not in SUFFIXES:
-            continue
-        place = path.relative_to(data)
-        folders = [part.lower() for part in place.parts[:-1]]
-        label = _first(_CLASS_NAMES, reversed(folders))
-        if label is None:
-            passed_over[str(place.parent)] += 1
-            continue
-        given = _first(_SPLIT_NAMES, folders) or ""
-        films.append(Film(place.as_posix(), label, source="films", given=given))
-    for folder, count in passed_over.items():
-        log.warning("passed over, in no folder of a class: %d images in %s", count, data / folder)
-    return films
+    return [
+        Film(place.as_posix(), label, source="films", given=_first(_SPLIT_NAMES, _folders(place)) or "")
+        for place, label in _images(data)
+        if label is not None
+    ]
+
+
+def _images(data: Path) -> Iterator[tuple[Path, str | None]]:
+    """The images of a tree in order: the place of each below `data`, and the class of its innermost folder of one."""
+    paths = (Path(folder) / name for folder, _, names in os.walk(data, followlinks=True) for name in names)
+    for path in sorted(paths):
+        if path.suffix.lower() in SUFFIXES:
+            place = path.relative_to(data)
+            yield place, _first(_CLASS_NAMES, reversed(_folders(place)))
+
+
+def _folders(place: Path) -> list[str]:
+    return [part.lower() for part in place.parts[:-1]]
 
 
 def _first(names: dict[str, str], folders: Iterable[str]) -> str | None:

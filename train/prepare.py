@@ -6,7 +6,7 @@ from pathlib import Path
 
 from train import split as splits
 from train.duplicates import exact_copies, joined_groups, near_pairs
-from train.manifest import DataError, Film, read_films
+from train.manifest import DataError, Film, passed_over, read_films
 from train.pack import LUNGS, check_and_pack
 
 log = logging.getLogger(__name__)
@@ -22,6 +22,8 @@ def prepare(data: Path, folder: Path, size: int, seed: int, per_class: int | Non
     Returns the split; writes films.npy, split.csv, origin.json and report.json.
     """
     films = read_films(data)
+    for place, count in passed_over(data).items():
+        log.warning("passed over, in no folder of a class: %d images in %s", count, place)
     for name in (ORIGIN, LUNGS):  # of films that may have been others; the first comes last, when all is whole
         (folder / name).unlink(missing_ok=True)
     thumbnails, checksums, unreadable = check_and_pack(data, films, size, folder)

@@ -31,6 +31,19 @@ def test_lungs_found_on_other_films_do_not_outlive_them(tmp_path, monkeypatch):
     assert not open_lungs(tmp_path / "prepared", 12)
 
 
+def test_images_in_no_folder_of_a_class_are_said_once(tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr("train.prepare.near_pairs", lambda thumbnails: np.empty((0, 2), int))
+    for number in range(12):
+        for name in ("normal", "covid"):
+            (tmp_path / "films" / name).mkdir(parents=True, exist_ok=True)
+            (tmp_path / "films" / name / f"{number}.png").write_bytes(phantom.film("normal", number))
+    prepare(tmp_path / "films", tmp_path / "prepared", size=64, seed=0, per_class=None, resplit=False)
+    assert f"passed over, in no folder of a class: 12 images in {tmp_path / 'films' / 'covid'}" in caplog.text
+    caplog.clear()
+    open_prepared(tmp_path / "prepared")
+    assert not caplog.text
+
+
 def test_near_copies_share_a_group(prepared):
     split, _ = open_prepared(prepared)
     group = {p.film.file: p.group for p in split.films}

@@ -107,6 +107,7 @@ def test_batches_say_that_the_other_half_is_no_pneumothorax(one_sided):
         halves=1.0,
         collapse=0.0,
         folds=0.0,
+        priors=0.0,
         places=0.0,
         transplant=0.0,
         borrow=0.0,

@@ -41,7 +41,9 @@ and one; the others: they do, and a mixture); whether labels are smoothed before
 is two networks side by side, each trained on as many views and seeing one of the scales; the runs named kept never cut
 the lungs off where they move a film; those named lite2 are of EfficientNet-Lite2 in Lite0's place; those named ranked
 are given every grey level's rank in its film; those named taught learn, by the share told, the mean of what the
-networks that are named say of each view, and else its label: all by code that was not kept.
+networks that are named say of each view, and else its label: all by code that was not kept. The runs base, mild-0.5 and
+priors follow one another: mild-0.5 is half base and half a run on from it, as 1.0.19 was made, priors a run on from
+mild-0.5, as those of 1.0.20 are.
 """
 FIRST = "short-without-"
 TRIED_FIGURES = (

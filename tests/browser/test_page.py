@@ -82,7 +82,7 @@ def test_a_film_chosen_by_the_button_gets_four_probabilities(open_page, reader, 
     sent = film()  # once: Chromium sends no file that is written anew meanwhile
     chooser.value.set_files(sent)
     expected = reader.read(sent.read_bytes())
-    assert shown(page) == pytest.approx(expected.probabilities.model_dump(), abs=1e-5)
+    assert shown(page) == pytest.approx(expected.probabilities.model_dump(), abs=1e-4)
     assert tuple(shown(page)) == CODES
     assert page.get_attribute(".lc-reading", "data-finding") == expected.finding
     assert "Most like" in page.evaluate("document.activeElement.innerText")
@@ -98,7 +98,7 @@ def test_a_film_can_be_dropped_or_pasted_on_any_screen(open_page, reader, kind):
     page = open_page("about")
     data = phantom.film("pneumonia", 4)
     page.evaluate(SEND, ["film.png", kind, base64.b64encode(data).decode()])
-    assert shown(page) == pytest.approx(reader.read(data).probabilities.model_dump(), abs=1e-5)
+    assert shown(page) == pytest.approx(reader.read(data).probabilities.model_dump(), abs=1e-4)
 
 
 def test_an_example_is_read_and_saved_like_any_film(open_page):
@@ -180,7 +180,7 @@ def test_several_films_give_a_table_and_a_csv(open_page, reader, film, tmp_path)
         expected = reader.read(path.read_bytes())
         assert row[3] == expected.finding
         assert row[4] == str(expected.uncertain).lower()
-        assert float(row[COLUMNS.index("normal")]) == pytest.approx(expected.probabilities.normal, abs=1e-5)
+        assert float(row[COLUMNS.index("normal")]) == pytest.approx(expected.probabilities.normal, abs=1e-4)
     page.get_by_role("button", name="b, c.png").click()
     assert shown(page)
     page.get_by_role("link", name="Back to the table").click()
@@ -277,7 +277,7 @@ def test_a_result_can_be_saved_as_picture_and_data(open_page, reader, film):
     name, content = saved(page, "json")
     assert name.endswith(".json")
     data, expected = json.loads(content), reader.read(film().read_bytes()).model_dump(mode="json")
-    assert data.pop("probabilities") == pytest.approx(expected.pop("probabilities"), abs=1e-5)
+    assert data.pop("probabilities") == pytest.approx(expected.pop("probabilities"), abs=1e-4)
     assert data == expected
 
 
@@ -496,7 +496,7 @@ def test_two_visitors_at_once_each_get_their_own_reading(open_page, reader, film
     for page, path in zip(pages, films, strict=True):
         choose(page, path)
     for page, path in zip(pages, films, strict=True):
-        assert shown(page) == pytest.approx(reader.read(path.read_bytes()).probabilities.model_dump(), abs=1e-5)
+        assert shown(page) == pytest.approx(reader.read(path.read_bytes()).probabilities.model_dump(), abs=1e-4)
 
 
 def test_a_server_that_went_away_is_said_and_the_film_is_read_once_it_is_back(open_page, bundle_folder, film, tmp_path):

@@ -27,7 +27,7 @@ def test_each_film_gets_a_reading_or_a_problem_in_order(server, reader):
         if result["outcome"] == "read":
             expected = reader.read(film).probabilities
             for code in CODES:
-                assert result["probabilities"][code] == pytest.approx(getattr(expected, code), abs=1e-5)
+                assert result["probabilities"][code] == pytest.approx(getattr(expected, code), abs=1e-4)
 
 
 def test_one_film_is_a_batch_too(server):

@@ -21,9 +21,9 @@ def prepare(data: Path, folder: Path, size: int, seed: int, per_class: int | Non
     size: side of the packed squares, in pixels. per_class: films of each class to keep, or None for all.
     Returns the split; writes films.npy, split.csv, origin.json and report.json.
     """
-    films = read_films(data)
     for place, count in passed_over(data).items():
         log.warning("passed over, in no folder of a class: %d images in %s", count, place)
+    films = read_films(data)
     for name in (ORIGIN, LUNGS):  # of films that may have been others; the first comes last, when all is whole
         (folder / name).unlink(missing_ok=True)
     thumbnails, checksums, unreadable = check_and_pack(data, films, size, folder)

@@ -13,15 +13,22 @@ from lungcare.gate import columns
 from lungcare.network import Network, compiled
 from lungcare.runtime import OPENVINO, TENSORFLOW, choose, fitting
 from tests.on_openvino import on_openvino
+from train.ensemble import side_by_side
 from train.scales import at_scales
 
+LOOKS = {
+    "one": lambda network: network,
+    "two": lambda network: at_scales(network, (1.25, 0.8)),
+    "of two": lambda network: at_scales(side_by_side([network, _like(network)], [0.7, 0.3]), (1.25, 0.8)),
+}
 
-@pytest.mark.parametrize("looks", ["one", "two"])
+
+@pytest.mark.parametrize("looks", LOOKS)
 @pytest.mark.parametrize("backend", [TENSORFLOW, OPENVINO])
 def test_the_compiled_network_gives_what_keras_gives(tmp_path, trained_reader, backend, looks):
     network, films = trained_reader
     path = tmp_path / "network.keras"
-    (network if looks == "one" else at_scales(network, (1.25, 0.8))).save(path)
+    LOOKS[looks](network).save(path)
     network = keras.models.load_model(path)
     features = keras.Model(network.inputs, network.get_layer("features").output)
     seen = on_openvino(path, films) if backend == OPENVINO else vars(Network(path, 64).look(films))
@@ -56,6 +63,14 @@ def test_the_gate_and_the_lungs_are_the_same_on_openvino():
         found, reference = on_openvino(path, films, output)["output"], compiled(path, size, *output)(films)
         assert found.shape == reference.shape
         np.testing.assert_allclose(found, reference, rtol=1e-3, atol=1e-4)
+
+
+def _like(network):
+    """Another network with the same weights, upside down in the last layer."""
+    other = keras.models.clone_model(network)
+    other.set_weights(network.get_weights())
+    other.layers[-1].set_weights([-weights for weights in other.layers[-1].get_weights()])
+    return other
 
 
 def shown(size):

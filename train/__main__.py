@@ -166,15 +166,21 @@ def _head(options: argparse.Namespace) -> None:
     refit(options.run, options.data, options.out)
 
 
+def _share(text: str) -> tuple[Path, float]:
+    path, _, share = text.rpartition("=")
+    return Path(path), float(share)
+
+
 def _blend(options: argparse.Namespace) -> None:
     from train.blend import blend
 
     blend(options.run, options.data, options.out, options.start)
 
 
-def _start(text: str) -> tuple[Path, float]:
-    file, _, share = text.rpartition("=")
-    return Path(file), float(share)
+def _ensemble(options: argparse.Namespace) -> None:
+    from train.ensemble import ensemble
+
+    ensemble(options.run, options.others, options.out)
 
 
 def _scales(options: argparse.Namespace) -> None:
@@ -314,13 +320,26 @@ def _parser() -> argparse.ArgumentParser:
     blend.add_argument("--run", type=Path, required=True, nargs="+", help="one or several, of one recipe but the seed")
     blend.add_argument(
         "--start",
-        type=_start,
+        type=_share,
         nargs="+",
         default=[],
         metavar="FILE=SHARE",
         help="networks (.keras) that they went on from, or that those did, each with its share of the weights",
     )
     blend.add_argument("--out", type=Path, required=True, help="folder of the new run")
+
+    ensemble = commands.add_parser("ensemble", help="set networks of runs side by side that began apart")
+    ensemble.add_argument("--run", type=Path, required=True)
+    ensemble.add_argument(
+        "--others",
+        type=_share,
+        nargs="+",
+        required=True,
+        metavar="RUN=SHARE",
+        help="the other runs, and how much each adds to the logits",
+    )
+    ensemble.add_argument("--out", type=Path, required=True, help="folder of the new run")
+    ensemble.set_defaults(command=_ensemble)
 
     scales = commands.add_parser("scales", help="have a run's network look at each film larger and smaller")
     scales.add_argument("--run", type=Path, required=True)

@@ -13,15 +13,14 @@ from train.audit import changed, grafted, stratified, without_lungs
 from train.augment import Chest, Geometry, transplant
 from train.collapse import collapsed, folded
 from train.document import write_experiments
-from train.evaluate import opened_on
-from train.fit import HISTORY, NETWORK, RUN
+from train.evaluate import opened_on, steps_of
+from train.fit import HISTORY, NETWORK
 from train.halves import LEFT, RIGHT, graftable
 from train.look import look_at
 from train.lungs import packed_lungs
 from train.measure import Readings, auc_of, balanced_accuracy, with_interval
 from train.pack import PackedLungs, open_pack, squares
 from train.prepare import open_prepared
-from train.recipe import STEPS
 from train.split import Placed
 
 log = logging.getLogger(__name__)
@@ -48,11 +47,10 @@ def compare(runs: list[Path], prepared: Path, results: Path = Path("docs/results
     tried = json.loads(path.read_text()) if path.is_file() else {}
     for run in runs:
         recipe, _, _ = opened_on(run, prepared)
-        described = json.loads((run / RUN).read_text())
         network = Network(run / NETWORK, recipe.size)
         tried[run.name] = {
             "recipe": recipe.model_dump(mode="json"),
-            **{step: described.get(step) for step in STEPS},
+            **steps_of(run),
             "packed": pack.shape[1],
             "epochs": len((run / HISTORY).read_text().splitlines()) - 1,
             **_figures(network, recipe.size, films, pack, np.array([rows[p.film.file] for p in films]), lungs),

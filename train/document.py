@@ -43,7 +43,8 @@ the lungs off where they move a film; those named lite2 are of EfficientNet-Lite
 are given every grey level's rank in its film; those named taught learn, by the share told, the mean of what the
 networks that are named say of each view, and else its label: all by code that was not kept. The runs base, mild-0.5 and
 priors follow one another: mild-0.5 is half base and half a run on from it, as 1.0.19 was made, priors a run on from
-mild-0.5, as those of 1.0.20 are.
+mild-0.5, as those of 1.0.20 are. grown and grown-seed2 differ in the seed alone; grown-pair is these two side by side,
+and grown-224 and grown-288 are runs on from grown at these sizes.
 """
 FIRST = "short-without-"
 TRIED_FIGURES = (
@@ -119,8 +120,8 @@ def tried(results: Path) -> str:
 
 
 def _made_of(told: dict) -> str:
-    """What is said of weights that `blend` averaged, of `scales`, and of a last layer that `head` made anew."""
-    blend, scales, head = (told.get(step) for step in STEPS)
+    """What is said of weights that `blend` averaged, of an `ensemble`, of `scales`, and of a last layer made anew."""
+    blend, others, scales, head = (told.get(step) for step in STEPS)
     said = ""
     if blend and len(blend.get("seeds", [])) > 1:
         said += f"; mean of {len(blend['seeds'])} seeds"
@@ -129,6 +130,9 @@ def _made_of(told: dict) -> str:
     if blend and blend["starts"]:
         shares = (f"{100 * share:g} % from {start}" for start, share in blend["starts"].items())
         said += f"; of the weights {' and '.join(shares)}"
+    for other in others or ():
+        differs = changed(other["recipe"], told["recipe"]) or "the same recipe"
+        said += f"; beside it {other['run']}, {100 * other['share']:g} % of the logits ({differs})"
     if scales:
         said += f"; each film seen {' and '.join(f'{scale:g}' for scale in scales)} times as large"
     if beside := told.get("beside"):

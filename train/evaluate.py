@@ -22,7 +22,7 @@ from train.operate import choose_points, measure_points
 from train.other import choose_other
 from train.point import point
 from train.prepare import open_prepared
-from train.recipe import Recipe
+from train.recipe import STEPS, Recipe
 from train.split import Placed, Split
 
 log = logging.getLogger(__name__)
@@ -102,6 +102,12 @@ def opened(run: Path) -> tuple[Recipe, str]:
         raise DataError(f"{run} holds no trained network. Run `python -m train fit --run {run}` first.")
     described = json.loads((run / RUN).read_text())
     return Recipe.model_validate(described["recipe"]), described["split"]
+
+
+def steps_of(run: Path) -> dict:
+    """What each step of `train.recipe.STEPS` did to the network of a run; None of those that it did not go through."""
+    described = json.loads((run / RUN).read_text())
+    return {step: described.get(step) for step in STEPS}
 
 
 def opened_on(run: Path, prepared: Path) -> tuple[Recipe, Split, Path]:

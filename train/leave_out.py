@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from train.document import write_experiments
-from train.evaluate import opened_on
+from train.evaluate import opened_on, steps_of
 from train.feed import training_films
 from train.fit import HISTORY, NETWORK, RUN, fit
 from train.head import refit
@@ -13,7 +13,7 @@ from train.manifest import DataError
 from train.measure import by_source, inside
 from train.pack import open_pack
 from train.prepare import open_prepared
-from train.recipe import STEPS, Recipe
+from train.recipe import Recipe
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 
@@ -48,11 +48,11 @@ def score(run: Path, prepared: Path, docs: Path = DOCS) -> dict:
     films = [p for p in split.films if p.film.source in recipe.leave_out and p.film.role == "internal"]
     readings = look(run / NETWORK, recipe.size, data, films).readings()
     kept = training_films(split, recipe.leave_out)
-    described = json.loads((run / RUN).read_text())
     result = {
         "left_out": list(recipe.leave_out),
         "recipe": recipe.model_dump(mode="json"),
-        **{step: described.get(step) for step in ("commit", *STEPS)},
+        "commit": json.loads((run / RUN).read_text())["commit"],
+        **steps_of(run),
         "epochs": len((run / HISTORY).read_text().splitlines()) - 1,
         "packed": open_pack(prepared)[0].shape[1],
         "training_films": len(kept),

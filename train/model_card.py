@@ -437,7 +437,7 @@ def _outside(card: Card) -> str:
 
 def _reproduction(card: Card) -> str:
     """The commands that made the model, and what they start from."""
-    blend, scales, head, start = (card.training.get(step) for step in (*STEPS, "start_from"))
+    blend, others, scales, head, start = (card.training.get(step) for step in (*STEPS, "start_from"))
     seeds = (blend or {}).get("seeds", [])
     run = "RUN"
     commands = ["prepare --data FILMS", "segment", "gate"]
@@ -450,6 +450,10 @@ def _reproduction(card: Card) -> str:
         starts = " ".join(f"{file}={share:g}" for file, share in blend["starts"].items())
         commands.append(f"blend --run {run} {f'--start {starts} ' if starts else ''}--out BLENDED")
         run = "BLENDED"
+    if others:
+        told = " ".join(f"OTHER-{number}={other['share']:g}" for number, other in enumerate(others))
+        commands.append(f"ensemble --run {run} --others {told} --out ENSEMBLE")
+        run = "ENSEMBLE"
     if scales:
         commands.append(f"scales --run {run} --out SCALED")
         run = "SCALED"
@@ -462,6 +466,8 @@ def _reproduction(card: Card) -> str:
     lines.append(
         f"RECIPE.toml holds those fields of `training` in `models/{card.name}/{CARD}` that `train/recipe.py` knows."
     )
+    if others:
+        lines.append("OTHER-0 and so on were trained likewise, by the recipes that `training.ensemble` there names.")
     if start:
         lines.append(
             f"How `start_from`, `{start}`, was made: README, *Train it on your own films*; "

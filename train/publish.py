@@ -26,7 +26,7 @@ from lungcare.examples import frozen_examples
 from lungcare.store import check_free, import_bundle
 from train.certainty import measure_certainty
 from train.document import write_readme
-from train.evaluate import calibration, measured, opened_on
+from train.evaluate import calibration, measured, opened_on, steps_of
 from train.examples import FILMS, freeze, pool_checksum, read_pool, write_examples
 from train.fit import HISTORY, RUN
 from train.look import look
@@ -36,7 +36,7 @@ from train.model_card import read_audits, write_model_card
 from train.operate import measure_points
 from train.other import other_figures
 from train.prepare import open_prepared
-from train.recipe import STEPS, Recipe
+from train.recipe import Recipe
 
 log = logging.getLogger(__name__)
 
@@ -136,7 +136,7 @@ def _card(run: Path, recipe: Recipe, results: dict, audits: list[dict], name: st
             "commit": described["commit"],
             "backend": described["backend"],
             "started": described["started"],
-            **{step: described.get(step) for step in STEPS},
+            **steps_of(run),
             "compacted": results["compacted"],
         },
         data={"split": described["split"], "training_films": described["films"]},
@@ -149,8 +149,10 @@ def _card(run: Path, recipe: Recipe, results: dict, audits: list[dict], name: st
 
 def _description(recipe: Recipe, described: dict) -> str:
     said = DESCRIPTIONS[recipe.network].format(blocks=recipe.blocks)
+    if others := described.get("ensemble"):
+        said += f" {len(others) + 1} of them stand side by side and add up what they say."
     if scales := described.get("scales"):
-        return f"{said} It sees each film at {len(scales)} scales and averages what it sees."
+        said += f" It sees each film at {len(scales)} scales and averages what it sees."
     return said
 
 

@@ -13,7 +13,7 @@ FOLDER = Path(__file__).parent / "recipes"
 # Pixels of a place, which a reader's maps have one value for.
 STRIDE = 32
 # What may be done to a network after its training; run.json says what was.
-STEPS = ("blend", "scales", "head")
+STEPS = ("blend", "ensemble", "scales", "head")
 
 
 class Recipe(BaseModel):

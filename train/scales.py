@@ -5,7 +5,7 @@ from pathlib import Path
 import keras
 from keras import layers
 
-from train.evaluate import opened
+from train.evaluate import opened, steps_of
 from train.fit import NETWORK, save_made
 from train.manifest import DataError
 
@@ -19,9 +19,9 @@ def scale(run: Path, out: Path, scales: tuple[float, ...] = SCALES) -> None:
     """
     if opened(run)[0].network != "reader":
         raise DataError(f"{run} is no run of a reader. Others do not see films at several scales.")
-    network = keras.models.load_model(run / NETWORK, compile=False)
-    if any(isinstance(layer, keras.Model) for layer in network.layers):
+    if steps_of(run)["scales"]:
         raise DataError(f"{run} sees films at several scales already.")
+    network = keras.models.load_model(run / NETWORK, compile=False)
     save_made(at_scales(network, scales), run, out, scales=scales)
 
 

@@ -1,0 +1,96 @@
+import json
+
+import keras
+import numpy as np
+import pytest
+
+from train.ensemble import ensemble, side_by_side
+from train.fit import NETWORK, RUN, fit
+from train.manifest import DataError
+from train.recipe import read_recipe
+from train.scales import scale
+
+
+@pytest.fixture(scope="module")
+def runs(prepared, tmp_path_factory):
+    """Two short trainings of a reader of 64 px."""
+    folder = tmp_path_factory.mktemp("runs")
+    recipe = read_recipe("thesis-cnn4", network="reader", sizes=((0, 64),), epochs=1, steps=2, batch=8)
+    found = []
+    for seed in (1, 2):
+        found.append(folder / f"reader-{seed}")
+        fit(recipe.model_copy(update={"seed": seed}), prepared, found[-1])
+    return found
+
+
+def test_the_logits_are_added_by_their_shares(trained_reader):
+    network, films = trained_reader
+    other = keras.models.clone_model(network)
+    rng = np.random.default_rng(0)
+    other.set_weights([weights * rng.uniform(0.5, 1.5, weights.shape) for weights in network.get_weights()])
+    first, second = (np.log(each(films).numpy()) for each in (network, other))
+    assert np.abs(first - second).max() > 0.01
+    together = side_by_side([network, other], [0.7, 0.3])
+    np.testing.assert_allclose(
+        np.log(together(films)), keras.ops.log_softmax(0.7 * first + 0.3 * second), rtol=1e-4, atol=1e-4
+    )
+
+
+def test_a_run_of_two_keeps_the_weights_of_both(runs, tmp_path):
+    ensemble(runs[0], [(runs[1], 0.4)], tmp_path / "out")
+    scale(tmp_path / "out", tmp_path / "scaled")
+    bodies = [
+        weights for run in runs for weights in keras.models.load_model(run / NETWORK, compile=False).get_weights()[:-2]
+    ]
+    network = keras.models.load_model(tmp_path / "scaled" / NETWORK, compile=False)
+    assert network.input_shape == (None, 64, 64, 1)
+    for own, same in zip(bodies, network.get_weights()[:-2], strict=True):
+        np.testing.assert_array_equal(own, same)
+    described = json.loads((tmp_path / "scaled" / RUN).read_text())
+    (other,) = described["ensemble"]
+    assert (other["run"], other["share"], other["recipe"]["seed"]) == (str(runs[1]), 0.4, 2)
+    assert described["scales"]
+
+
+@pytest.mark.parametrize("shares", [(), (0.0,), (1.0,), (0.6, 0.4), (float("nan"),)])
+def test_shares_that_leave_nothing_to_one_are_refused(runs, tmp_path, shares):
+    with pytest.raises(DataError, match="shares of the others"):
+        ensemble(runs[0], [(runs[1], share) for share in shares], tmp_path / "out")
+
+
+def test_what_is_no_single_network_is_refused(runs, tmp_path):
+    scale(runs[1], tmp_path / "scaled")
+    ensemble(runs[0], [(runs[1], 0.5)], tmp_path / "both")
+    for other in ("scaled", "both"):
+        with pytest.raises(DataError, match="no run of one reader that sees each film once"):
+            ensemble(runs[0], [(tmp_path / other, 0.5)], tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"recipe": {"sizes": [[0, 96]]}}, "another size"),
+        ({"split": "another"}, "another split"),
+        ({"recipe": {"network": "thesis"}}, "no run of one reader"),
+    ],
+)
+def test_networks_that_do_not_go_together_are_refused(runs, tmp_path, change, message):
+    described = json.loads((runs[1] / RUN).read_text())
+    described["recipe"] |= change.pop("recipe", {})
+    _copied(runs[1], tmp_path / "other", described | change)
+    with pytest.raises(DataError, match=message):
+        ensemble(runs[0], [(tmp_path / "other", 0.5)], tmp_path / "out")
+
+
+def test_a_network_that_saw_what_the_first_left_out_is_refused(runs, tmp_path):
+    described = json.loads((runs[0] / RUN).read_text())
+    described["recipe"]["leave_out"] = ["shenzhen"]
+    _copied(runs[0], tmp_path / "first", described)
+    with pytest.raises(DataError, match="may have been trained on shenzhen"):
+        ensemble(tmp_path / "first", [(runs[1], 0.5)], tmp_path / "out")
+
+
+def _copied(run, out, described):
+    out.mkdir()
+    (out / RUN).write_text(json.dumps(described))
+    (out / NETWORK).write_bytes((run / NETWORK).read_bytes())

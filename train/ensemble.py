@@ -9,7 +9,7 @@ import numpy as np
 from keras import layers
 
 from train.evaluate import opened, steps_of
-from train.fit import NETWORK, left_out_of, save_made
+from train.fit import NETWORK, save_made
 from train.manifest import DataError
 
 
@@ -27,20 +27,19 @@ def ensemble(run: Path, others: Sequence[tuple[Path, float]], out: Path) -> None
         told = ", ".join(f"{other}={share}" for other, share in others)
         raise DataError(f"The shares of the others must be above 0, and together below 1. Received: {told}.")
     runs = [run, *(other for other, _ in others)]
-    recipe, split = opened(run)
-    for each in runs:
-        its_recipe, its_split = opened(each)
+    recipes, splits = zip(*map(opened, runs), strict=True)
+    for each, recipe, split in zip(runs, recipes, splits, strict=True):
         steps = steps_of(each)
-        if its_recipe.network != "reader" or steps["ensemble"] or steps["scales"]:
+        if recipe.network != "reader" or steps["ensemble"] or steps["scales"]:
             raise DataError(f"{each} is no run of one reader that sees each film once.")
-        if (its_recipe.size, its_split) != (recipe.size, split):
+        if (recipe.size, split) != (recipes[0].size, splits[0]):
             raise DataError(f"{each} takes films of another size than {run}, or was trained on another split.")
-        if not set(recipe.leave_out) <= left_out_of(each / NETWORK):
-            raise DataError(f"{each} may have been trained on {', '.join(recipe.leave_out)}.")
+        if not set(recipes[0].leave_out) <= set(recipe.leave_out):
+            raise DataError(f"{each} may have been trained on {', '.join(recipes[0].leave_out)}.")
     networks = [keras.models.load_model(each / NETWORK, compile=False) for each in runs]
     told = [
-        {"run": str(other), "share": share, "recipe": opened(other)[0].model_dump(mode="json")}
-        for other, share in others
+        {"run": str(other), "share": share, "recipe": recipe.model_dump(mode="json")}
+        for (other, share), recipe in zip(others, recipes[1:], strict=True)
     ]
     save_made(side_by_side(networks, shares), run, out, ensemble=told)
 

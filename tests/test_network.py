@@ -13,7 +13,7 @@ from lungcare.gate import columns
 from lungcare.network import Network, compiled
 from lungcare.runtime import OPENVINO, TENSORFLOW, choose, fitting
 from tests.on_openvino import on_openvino
-from train.ensemble import side_by_side
+from train.networks import side_by_side
 from train.scales import at_scales
 
 LOOKS = {

@@ -83,7 +83,7 @@ def _print_left_out(result: dict) -> None:
 def _recipe(options: argparse.Namespace) -> "Recipe":
     from train.recipe import read_recipe
 
-    named = ("batch", "epochs", "steps", "blocks", "copies", "seed", "rate", "start_from")
+    named = ("batch", "epochs", "steps", "blocks", "copies", "seed", "rate", "priors", "start_from")
     changes = {name: value for name in named if (value := getattr(options, name)) is not None}
     if options.size:
         changes["sizes"] = [[0, options.size]]
@@ -168,7 +168,10 @@ def _head(options: argparse.Namespace) -> None:
 
 def _share(text: str) -> tuple[Path, float]:
     path, _, share = text.rpartition("=")
-    return Path(path), float(share)
+    try:
+        return Path(path), float(share)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"a share is missing, as in {text}=0.5") from None
 
 
 def _blend(options: argparse.Namespace) -> None:
@@ -181,6 +184,12 @@ def _ensemble(options: argparse.Namespace) -> None:
     from train.ensemble import ensemble
 
     ensemble(options.run, options.others, options.out)
+
+
+def _apart(options: argparse.Namespace) -> None:
+    from train.ensemble import take_apart
+
+    print("\n".join(map(str, take_apart(options.network, options.out))))
 
 
 def _scales(options: argparse.Namespace) -> None:
@@ -215,7 +224,8 @@ def _add_recipe(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--blocks", type=int, choices=range(1, 6), help="blocks of the thesis's network")
     parser.add_argument("--copies", type=int, help="fixed augmented copies of each film (the thesis: 6)")
     parser.add_argument("--rate", type=float, help="learning rate")
-    parser.add_argument("--start-from", help="network (.keras) to go on from")
+    parser.add_argument("--priors", type=float, help="how far it is told what a film's source says of its class")
+    parser.add_argument("--start-from", help="network (.keras) to go on from; of an ensemble the first")
     parser.add_argument("--seed", type=int)
 
 
@@ -340,6 +350,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     ensemble.add_argument("--out", type=Path, required=True, help="folder of the new run")
     ensemble.set_defaults(command=_ensemble)
+
+    apart = commands.add_parser("apart", help="save each network of an ensemble, to go on from")
+    apart.add_argument("--network", type=Path, required=True, help="the ensemble (.keras), a published one say")
+    apart.add_argument("--out", type=Path, required=True, help="folder of the networks")
+    apart.set_defaults(command=_apart)
 
     scales = commands.add_parser("scales", help="have a run's network look at each film larger and smaller")
     scales.add_argument("--run", type=Path, required=True)

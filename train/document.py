@@ -131,7 +131,7 @@ def _made_of(told: dict) -> str:
         shares = (f"{100 * share:g} % from {start}" for start, share in blend["starts"].items())
         said += f"; of the weights {' and '.join(shares)}"
     for other in others or ():
-        differs = changed(other["recipe"], told["recipe"]) or "the same recipe"
+        differs = (changed(other["recipe"], told["recipe"]) or "the same recipe") + _made_of(other)
         said += f"; beside it {other['run']}, {100 * other['share']:g} % of the logits ({differs})"
     if scales:
         said += f"; each film seen {' and '.join(f'{scale:g}' for scale in scales)} times as large"

@@ -1,16 +1,15 @@
-"""`python -m train ensemble`: networks that were trained apart, side by side in one."""
+"""`python -m train ensemble`: networks that were trained apart, side by side in one; `apart`: each of them again."""
 
 import math
 from collections.abc import Sequence
 from pathlib import Path
 
 import keras
-import numpy as np
-from keras import layers
 
 from train.evaluate import opened, steps_of
 from train.fit import NETWORK, save_made
 from train.manifest import DataError
+from train.networks import apart, side_by_side
 
 
 def ensemble(run: Path, others: Sequence[tuple[Path, float]], out: Path) -> None:
@@ -38,28 +37,24 @@ def ensemble(run: Path, others: Sequence[tuple[Path, float]], out: Path) -> None
             raise DataError(f"{each} may have been trained on {', '.join(recipes[0].leave_out)}.")
     networks = [keras.models.load_model(each / NETWORK, compile=False) for each in runs]
     told = [
-        {"run": str(other), "share": share, "recipe": recipe.model_dump(mode="json")}
+        {"run": str(other), "share": share, "recipe": recipe.model_dump(mode="json"), "blend": steps_of(other)["blend"]}
         for (other, share), recipe in zip(others, recipes[1:], strict=True)
     ]
     save_made(side_by_side(networks, shares), run, out, ensemble=told)
 
 
-def side_by_side(networks: Sequence[keras.Model], shares: Sequence[float]) -> keras.Model:
-    """One reader whose logits are those of `networks`, each times its share. Its maps are theirs, one behind the other.
+def take_apart(network_file: Path, out: Path) -> list[Path]:
+    """Save each network of an ensemble, a published one say, as out/0.keras and so on, to go on from.
 
-    networks: readers of one size. shares: one for each.
+    Raises DataError when there is no such file, or when it holds one network alone.
     """
-    film = keras.Input(networks[0].input_shape[1:], name="film")
-    bodies = [
-        keras.Model(network.inputs, network.get_layer("features").input, name=f"network_{number}")
-        for number, network in enumerate(networks)
-    ]
-    maps = layers.Concatenate(name="side_by_side")([body(film) for body in bodies])
-    features = layers.GlobalAveragePooling2D(dtype="float32", name="features")(maps)
-    last = networks[0].layers[-1]
-    probabilities = layers.Dense(last.units, activation="softmax", dtype="float32", name=last.name)
-    network = keras.Model(film, probabilities(features), name=networks[0].name)
-    kernels, biases = zip(*(network.layers[-1].get_weights() for network in networks), strict=True)
-    kernel = np.concatenate([share * own for share, own in zip(shares, kernels, strict=True)])
-    probabilities.set_weights([kernel, np.tensordot(shares, biases, 1)])
-    return network
+    if not network_file.is_file():
+        raise DataError(f"There is no network {network_file}.")
+    networks = apart(keras.models.load_model(network_file, compile=False))
+    if len(networks) == 1:
+        raise DataError(f"{network_file} is no ensemble: there is one network in it, to go on from as it is.")
+    out.mkdir(parents=True, exist_ok=True)
+    files = [out / f"{number}.keras" for number in range(len(networks))]
+    for network, file in zip(networks, files, strict=True):
+        network.save(file)
+    return files

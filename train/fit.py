@@ -23,7 +23,7 @@ from lungcare.conditions import CODES
 from train.feed import UNKNOWN, Targets, ahead, makers, open_feed, training_films
 from train.imagenet import load_lite0
 from train.manifest import DataError
-from train.networks import PLACES, build, with_places
+from train.networks import PLACES, apart, build, with_places
 from train.pack import open_pack, squares
 from train.prepare import open_prepared
 from train.recipe import Recipe
@@ -205,7 +205,7 @@ def _network(recipe: Recipe, run: Path, steps: int) -> keras.Model:
     with _precision(recipe.precision):
         network = build(recipe, recipe.size if recipe.network == "thesis" else None)
     if recipe.start_from:
-        network.set_weights(keras.models.load_model(recipe.start_from, compile=False).get_weights())
+        network.set_weights(apart(keras.models.load_model(recipe.start_from, compile=False))[0].get_weights())
     elif recipe.pretrained:
         load_lite0(network)
     return compiled(network, recipe, steps)

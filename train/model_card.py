@@ -467,7 +467,9 @@ def _reproduction(card: Card) -> str:
         f"RECIPE.toml holds those fields of `training` in `models/{card.name}/{CARD}` that `train/recipe.py` knows."
     )
     if others:
-        lines.append("OTHER-0 and so on were trained likewise, by the recipes that `training.ensemble` there names.")
+        lines.append(
+            "OTHER-0 and so on were trained and blended likewise; `training.ensemble` there has recipes and shares."
+        )
     if start:
         lines.append(
             f"How `start_from`, `{start}`, was made: README, *Train it on your own films*; "

@@ -1,6 +1,9 @@
 """The networks: the thesis's four blocks, and the reader. All take (films, size, size, 1), grey levels 0 to 255."""
 
+from collections.abc import Sequence
+
 import keras
+import numpy as np
 from keras import layers
 
 from lungcare.conditions import CODES
@@ -20,6 +23,8 @@ LITE0 = (
 )
 EPSILON = 1e-3
 PLACES = "places"
+# In an ensemble: each of its networks up to the maps is called so, with its number.
+MEMBER = "network_"
 
 
 def build(recipe: Recipe, size: int | None) -> keras.Model:
@@ -36,6 +41,46 @@ def with_places(network: keras.Model) -> keras.Model:
     places = layers.Dense(1, activation="sigmoid", bias_initializer=few, dtype="float32", name=PLACES)(maps)
     places = keras.ops.squeeze(places, -1)
     return keras.Model(network.inputs, {"probabilities": network.outputs[0], PLACES: places}, name="reader")
+
+
+def side_by_side(networks: Sequence[keras.Model], shares: Sequence[float]) -> keras.Model:
+    """One reader whose logits are those of `networks`, each times its share. Its maps are theirs, one behind the other.
+
+    networks: readers of one size. shares: one for each.
+    """
+    bodies = [
+        keras.Model(network.inputs, network.get_layer("features").input, name=f"{MEMBER}{number}")
+        for number, network in enumerate(networks)
+    ]
+    kernels, biases = zip(*(network.layers[-1].get_weights() for network in networks), strict=True)
+    kernel = np.concatenate([share * own for share, own in zip(shares, kernels, strict=True)])
+    return _reading(bodies, kernel, np.tensordot(shares, biases, 1))
+
+
+def apart(network: keras.Model) -> list[keras.Model]:
+    """The readers that `side_by_side` set so, each looking at a film once; of another network itself alone.
+
+    The last layer of each is its part of the common one, times their number: together they say what each says.
+    """
+    holder = next((layer for layer in network.layers if layer.name == "body"), network)
+    bodies = [layer for layer in holder.layers if layer.name.startswith(MEMBER)]
+    if not bodies:
+        return [network]
+    kernel, bias = network.layers[-1].get_weights()
+    parts = np.split(kernel, len(bodies))
+    return [_reading([body], len(bodies) * part, bias) for body, part in zip(bodies, parts, strict=True)]
+
+
+def _reading(bodies: Sequence[keras.Model], kernel: np.ndarray, bias: np.ndarray) -> keras.Model:
+    """A reader of the maps of `bodies`, one behind the other, by the weights of its last layer."""
+    film = keras.Input(bodies[0].input_shape[1:], name="film")
+    maps = [body(film) for body in bodies]
+    maps = layers.Concatenate(name="side_by_side")(maps) if len(maps) > 1 else maps[0]
+    features = layers.GlobalAveragePooling2D(dtype="float32", name="features")(maps)
+    last = layers.Dense(len(bias), activation="softmax", dtype="float32", name="probabilities")
+    network = keras.Model(film, last(features), name="reader")
+    last.set_weights([kernel, bias])
+    return network
 
 
 def thesis(size: int, blocks: int, norm_momentum: float = 0.99) -> keras.Model:

@@ -20,7 +20,7 @@ class Recipe(BaseModel):
     """One training run.
 
     network: which network of train/networks.py; blocks only for the thesis's.
-    start_from: a published network (.keras) to go on from.
+    start_from: a published network (.keras) to go on from; of an ensemble the first one.
     sizes: (first epoch, side in pixels) of each stage: a network may start small. The last size is published.
     steps: batches an epoch; 0: as many as one pass over the training films (times `copies`) takes.
     copies: fixed augmented copies of each film, as in the thesis; 0: fresh draws in every epoch.

@@ -4,11 +4,14 @@ import keras
 import numpy as np
 import pytest
 
-from train.ensemble import ensemble, side_by_side
+from train.__main__ import main
+from train.blend import blend
+from train.ensemble import ensemble, take_apart
 from train.fit import NETWORK, RUN, fit
 from train.manifest import DataError
+from train.networks import apart, side_by_side
 from train.recipe import read_recipe
-from train.scales import scale
+from train.scales import at_scales, scale
 
 
 @pytest.fixture(scope="module")
@@ -20,20 +23,63 @@ def runs(prepared, tmp_path_factory):
     for seed in (1, 2):
         found.append(folder / f"reader-{seed}")
         fit(recipe.model_copy(update={"seed": seed}), prepared, found[-1])
+    blend([found[1]], prepared, found[1], [(found[0] / NETWORK, 0.25)])
     return found
 
 
 def test_the_logits_are_added_by_their_shares(trained_reader):
     network, films = trained_reader
-    other = keras.models.clone_model(network)
-    rng = np.random.default_rng(0)
-    other.set_weights([weights * rng.uniform(0.5, 1.5, weights.shape) for weights in network.get_weights()])
+    other = _unlike(network)
     first, second = (np.log(each(films).numpy()) for each in (network, other))
     assert np.abs(first - second).max() > 0.01
     together = side_by_side([network, other], [0.7, 0.3])
     np.testing.assert_allclose(
         np.log(together(films)), keras.ops.log_softmax(0.7 * first + 0.3 * second), rtol=1e-4, atol=1e-4
     )
+
+
+def test_what_was_set_side_by_side_is_taken_apart(trained_reader):
+    network, films = trained_reader
+    other = _unlike(network)
+    together = side_by_side([network, other], [0.7, 0.3])
+    for whole in (together, at_scales(together, (1.25, 0.8))):
+        parts = apart(whole)
+        for part, own in zip(parts, (network, other), strict=True):
+            *weights, _, _ = part.get_weights()
+            *own_weights, _, _ = own.get_weights()
+            np.testing.assert_array_equal(_flat(weights), _flat(own_weights))
+        mean = np.mean([np.log(part(films)) for part in parts], axis=0)
+        np.testing.assert_allclose(keras.ops.log_softmax(mean), np.log(together(films).numpy()), rtol=1e-4, atol=1e-4)
+    assert apart(network) == [network]
+
+
+def test_training_goes_on_from_each_of_an_ensemble(runs, prepared, tmp_path, capsys):
+    ensemble(runs[0], [(runs[1], 0.4)], tmp_path / "both")
+    assert main(["apart", "--network", str(tmp_path / "both" / NETWORK), "--out", str(tmp_path / "apart")]) == 0
+    files = capsys.readouterr().out.split()
+    assert files == [str(tmp_path / "apart" / f"{number}.keras") for number in (0, 1)]
+    recipe = read_recipe("thesis-cnn4", network="reader", sizes=((0, 64),), epochs=1, steps=1, batch=8, rate=1e-12)
+    for start, own in ((str(tmp_path / "both" / NETWORK), runs[0]), (files[0], runs[0]), (files[1], runs[1])):
+        run = tmp_path / "on" / start.replace("/", "-")
+        fit(recipe.model_copy(update={"start_from": start}), prepared, run)
+        went_on, before = (keras.models.load_model(each / NETWORK, compile=False) for each in (run, own))
+        for layer in ("stem", "head"):
+            kernel, old = (network.get_layer(layer).kernel for network in (went_on, before))
+            np.testing.assert_allclose(kernel, old, atol=1e-6)
+
+
+def test_what_holds_no_ensemble_is_not_taken_apart(runs, tmp_path):
+    with pytest.raises(DataError, match="one network in it"):
+        take_apart(runs[0] / NETWORK, tmp_path / "apart")
+    with pytest.raises(DataError, match="no network"):
+        take_apart(tmp_path / "nowhere.keras", tmp_path / "apart")
+    assert not (tmp_path / "apart").exists()
+
+
+def test_a_missing_share_is_said(tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        main(["ensemble", "--run", "first", "--others", "second", "--out", str(tmp_path)])
+    assert "a share is missing, as in second=0.5" in capsys.readouterr().err
 
 
 def test_a_run_of_two_keeps_the_weights_of_both(runs, tmp_path):
@@ -49,6 +95,7 @@ def test_a_run_of_two_keeps_the_weights_of_both(runs, tmp_path):
     described = json.loads((tmp_path / "scaled" / RUN).read_text())
     (other,) = described["ensemble"]
     assert (other["run"], other["share"], other["recipe"]["seed"]) == (str(runs[1]), 0.4, 2)
+    assert other["blend"] == json.loads((runs[1] / RUN).read_text())["blend"]
     assert described["scales"]
 
 
@@ -88,6 +135,17 @@ def test_a_network_that_saw_what_the_first_left_out_is_refused(runs, tmp_path):
     _copied(runs[0], tmp_path / "first", described)
     with pytest.raises(DataError, match="may have been trained on shenzhen"):
         ensemble(tmp_path / "first", [(runs[1], 0.5)], tmp_path / "out")
+
+
+def _unlike(network):
+    other = keras.models.clone_model(network)
+    rng = np.random.default_rng(0)
+    other.set_weights([weights * rng.uniform(0.5, 1.5, weights.shape) for weights in network.get_weights()])
+    return other
+
+
+def _flat(weights):
+    return np.concatenate([each.ravel() for each in weights])
 
 
 def _copied(run, out, described):

@@ -118,7 +118,7 @@ def test_the_commands_that_made_it_are_all_said(measured):
     for line in (
         "python -m train blend --run RUN --start runs/other.keras=0.15 runs/older.keras=0.1 --out BLENDED",
         "python -m train ensemble --run BLENDED --others OTHER-0=0.3 OTHER-1=0.2 --out ENSEMBLE",
-        "OTHER-0 and so on were trained likewise",
+        "OTHER-0 and so on were trained and blended likewise",
         "python -m train scales --run ENSEMBLE --out SCALED",
         "python -m train head --run SCALED --out HEADED",
         "python -m train evaluate --run HEADED",

@@ -112,12 +112,22 @@ class Recipe(BaseModel):
 
 
 def read_recipe(name: str, **changes: object) -> Recipe:
-    """The recipe train/recipes/<name>.toml (or a path), with changes from the command line."""
+    """The recipe train/recipes/<name>.toml (or a path), with changes from the command line.
+
+    A recipe that is `like` another one has the fields of that one where it names none. Raises DataError when there is
+    no such recipe or when it does not hold.
+    """
     path = Path(name) if name.endswith(".toml") else FOLDER / f"{name}.toml"
-    if not path.is_file():
-        known = ", ".join(sorted(p.stem for p in FOLDER.glob("*.toml")))
-        raise DataError(f"There is no recipe {name}. Known: {known}; or give the path of a .toml file.")
     try:
-        return Recipe.model_validate(tomllib.loads(path.read_text()) | changes)
+        return Recipe.model_validate(_fields(path) | changes)
     except ValidationError as error:
         raise DataError(f"The recipe {path} does not hold: {error}") from error
+
+
+def _fields(path: Path) -> dict:
+    if not path.is_file():
+        known = ", ".join(sorted(p.stem for p in FOLDER.glob("*.toml")))
+        raise DataError(f"There is no recipe {path}. Known: {known}; or give the path of a .toml file.")
+    fields = tomllib.loads(path.read_text())
+    like = fields.pop("like", None)
+    return _fields(FOLDER / f"{like}.toml") | fields if like else fields

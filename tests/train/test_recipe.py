@@ -30,3 +30,12 @@ def test_size_by_epoch():
 def test_unknown_recipe():
     with pytest.raises(DataError, match="There is no recipe"):
         read_recipe("nothing")
+
+
+def test_a_recipe_like_another_one_changes_what_it_names(tmp_path):
+    (tmp_path / "own.toml").write_text('like = "reader"\nrate = 0.5\n')
+    like, own = read_recipe("reader"), read_recipe(str(tmp_path / "own.toml"), epochs=2)
+    assert own == like.model_copy(update={"rate": 0.5, "epochs": 2})
+    (tmp_path / "own.toml").write_text('like = "nothing"\n')
+    with pytest.raises(DataError, match=r"There is no recipe .*nothing\.toml"):
+        read_recipe(str(tmp_path / "own.toml"))

@@ -19,7 +19,7 @@ from train.scales import at_scales
 LOOKS = {
     "one": lambda network: network,
     "two": lambda network: at_scales(network, (1.25, 0.8)),
-    "of two": lambda network: at_scales(side_by_side([network, _like(network)], [0.7, 0.3]), (1.25, 0.8)),
+    "of two": lambda network: side_by_side([network, at_scales(_like(network), (1.25, 0.8))], [0.7, 0.3]),
 }
 
 

@@ -121,7 +121,7 @@ def tried(results: Path) -> str:
 
 def _made_of(told: dict) -> str:
     """What is said of weights that `blend` averaged, of an `ensemble`, of `scales`, and of a last layer made anew."""
-    blend, others, scales, head = (told.get(step) for step in STEPS)
+    blend, scales, head, others = (told.get(step) for step in STEPS)
     said = ""
     if blend and len(blend.get("seeds", [])) > 1:
         said += f"; mean of {len(blend['seeds'])} seeds"
@@ -130,15 +130,15 @@ def _made_of(told: dict) -> str:
     if blend and blend["starts"]:
         shares = (f"{100 * share:g} % from {start}" for start, share in blend["starts"].items())
         said += f"; of the weights {' and '.join(shares)}"
-    for other in others or ():
-        differs = (changed(other["recipe"], told["recipe"]) or "the same recipe") + _made_of(other)
-        said += f"; beside it {other['run']}, {100 * other['share']:g} % of the logits ({differs})"
     if scales:
         said += f"; each film seen {' and '.join(f'{scale:g}' for scale in scales)} times as large"
     if beside := told.get("beside"):
         said += f", the second by another network ({changed(beside['recipe'], told['recipe'])})"
     if head:
         said += f"; last layer made anew{_mixed(head)}, shrinkage {head['shrink']:g}"
+    for other in others or ():
+        differs = (changed(other["recipe"], told["recipe"]) or "the same recipe") + _made_of(other)
+        said += f"; beside it {other['run']}, {100 * other['share']:g} % of the logits ({differs})"
     return said
 
 

@@ -18,8 +18,8 @@ def ensemble(run: Path, others: Sequence[tuple[Path, float]], out: Path) -> None
     Networks that began apart err apart, on films unlike those of their training above all (deep ensembles:
     Lakshminarayanan et al., NeurIPS 2017; elsewhere: Ovadia et al., NeurIPS 2019). others: runs, and how much each adds
     to the logits, above 0, together below 1. out/run.json names them, and is else that of `run`.
-    Raises DataError when the shares are others, or when a run is no reader, is an ensemble, sees several scales, takes
-    films of another size, was trained on another split or may have seen what `run` left out.
+    Raises DataError when the shares are others, or when a run is no reader, is an ensemble, takes films of another
+    size, was trained on another split or may have seen what `run` left out.
     """
     shares = [1 - math.fsum(share for _, share in others), *(share for _, share in others)]
     if not (others and all(share > 0 for share in shares)):
@@ -27,18 +27,18 @@ def ensemble(run: Path, others: Sequence[tuple[Path, float]], out: Path) -> None
         raise DataError(f"The shares of the others must be above 0, and together below 1. Received: {told}.")
     runs = [run, *(other for other, _ in others)]
     recipes, splits = zip(*map(opened, runs), strict=True)
-    for each, recipe, split in zip(runs, recipes, splits, strict=True):
-        steps = steps_of(each)
-        if recipe.network != "reader" or steps["ensemble"] or steps["scales"]:
-            raise DataError(f"{each} is no run of one reader that sees each film once.")
+    steps = [steps_of(each) for each in runs]
+    for each, recipe, split, own in zip(runs, recipes, splits, steps, strict=True):
+        if recipe.network != "reader" or own["ensemble"]:
+            raise DataError(f"{each} is no run of one reader.")
         if (recipe.size, split) != (recipes[0].size, splits[0]):
             raise DataError(f"{each} takes films of another size than {run}, or was trained on another split.")
         if not set(recipes[0].leave_out) <= set(recipe.leave_out):
             raise DataError(f"{each} may have been trained on {', '.join(recipes[0].leave_out)}.")
     networks = [keras.models.load_model(each / NETWORK, compile=False) for each in runs]
     told = [
-        {"run": str(other), "share": share, "recipe": recipe.model_dump(mode="json"), "blend": steps_of(other)["blend"]}
-        for (other, share), recipe in zip(others, recipes[1:], strict=True)
+        {"run": str(other), "share": share, "recipe": recipe.model_dump(mode="json")} | own
+        for (other, share), recipe, own in zip(others, recipes[1:], steps[1:], strict=True)
     ]
     save_made(side_by_side(networks, shares), run, out, ensemble=told)
 

@@ -437,7 +437,7 @@ def _outside(card: Card) -> str:
 
 def _reproduction(card: Card) -> str:
     """The commands that made the model, and what they start from."""
-    blend, others, scales, head, start = (card.training.get(step) for step in (*STEPS, "start_from"))
+    blend, scales, head, others, start = (card.training.get(step) for step in (*STEPS, "start_from"))
     seeds = (blend or {}).get("seeds", [])
     run = "RUN"
     commands = ["prepare --data FILMS", "segment", "gate"]
@@ -450,16 +450,16 @@ def _reproduction(card: Card) -> str:
         starts = " ".join(f"{file}={share:g}" for file, share in blend["starts"].items())
         commands.append(f"blend --run {run} {f'--start {starts} ' if starts else ''}--out BLENDED")
         run = "BLENDED"
-    if others:
-        told = " ".join(f"OTHER-{number}={other['share']:g}" for number, other in enumerate(others))
-        commands.append(f"ensemble --run {run} --others {told} --out ENSEMBLE")
-        run = "ENSEMBLE"
     if scales:
         commands.append(f"scales --run {run} --out SCALED")
         run = "SCALED"
     if head:
         commands.append(f"head --run {run} --out HEADED")
         run = "HEADED"
+    if others:
+        told = " ".join(f"OTHER-{number}={other['share']:g}" for number, other in enumerate(others))
+        commands.append(f"ensemble --run {run} --others {told} --out ENSEMBLE")
+        run = "ENSEMBLE"
     commands.append(f"evaluate --run {run}")
     commands += [f"{step} --run {run} --name {card.name}" for step in ("audit", "publish")]
     lines = ["```sh", *(f"python -m train {command}" for command in commands), "```", ""]
@@ -467,9 +467,7 @@ def _reproduction(card: Card) -> str:
         f"RECIPE.toml holds those fields of `training` in `models/{card.name}/{CARD}` that `train/recipe.py` knows."
     )
     if others:
-        lines.append(
-            "OTHER-0 and so on were trained and blended likewise; `training.ensemble` there has recipes and shares."
-        )
+        lines.append("OTHER-0 and so on were made likewise; `training.ensemble` there has their recipes and shares.")
     if start:
         lines.append(
             f"How `start_from`, `{start}`, was made: README, *Train it on your own films*; "

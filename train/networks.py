@@ -54,32 +54,34 @@ def side_by_side(networks: Sequence[keras.Model], shares: Sequence[float]) -> ke
     ]
     kernels, biases = zip(*(network.layers[-1].get_weights() for network in networks), strict=True)
     kernel = np.concatenate([share * own for share, own in zip(shares, kernels, strict=True)])
-    return _reading(bodies, kernel, np.tensordot(shares, biases, 1))
+    return _of(bodies, kernel, np.tensordot(shares, biases, 1))
 
 
 def apart(network: keras.Model) -> list[keras.Model]:
-    """The readers that `side_by_side` set so, each looking at a film once; of another network itself alone.
+    """The readers that `side_by_side` set so; of another network itself alone.
 
-    The last layer of each is its part of the common one, times their number: together they say what each says.
+    The last layer of each is its part of the common one, times their number: the mean of their logits is those of all.
     """
-    holder = next((layer for layer in network.layers if layer.name == "body"), network)
-    bodies = [layer for layer in holder.layers if layer.name.startswith(MEMBER)]
+    bodies = [layer for layer in network.layers if layer.name.startswith(MEMBER)]
     if not bodies:
         return [network]
     kernel, bias = network.layers[-1].get_weights()
     parts = np.split(kernel, len(bodies))
-    return [_reading([body], len(bodies) * part, bias) for body, part in zip(bodies, parts, strict=True)]
+    return [_of([body], len(bodies) * part, bias) for body, part in zip(bodies, parts, strict=True)]
 
 
-def _reading(bodies: Sequence[keras.Model], kernel: np.ndarray, bias: np.ndarray) -> keras.Model:
-    """A reader of the maps of `bodies`, one behind the other, by the weights of its last layer."""
+def _of(bodies: Sequence[keras.Model], kernel: np.ndarray, bias: np.ndarray) -> keras.Model:
     film = keras.Input(bodies[0].input_shape[1:], name="film")
     maps = [body(film) for body in bodies]
-    maps = layers.Concatenate(name="side_by_side")(maps) if len(maps) > 1 else maps[0]
+    return reading(film, layers.Concatenate(name="side_by_side")(maps) if len(maps) > 1 else maps[0], [kernel, bias])
+
+
+def reading(film: keras.KerasTensor, maps: keras.KerasTensor, last: Sequence[np.ndarray]) -> keras.Model:
+    """A reader that makes these maps of a film. last: kernel and bias of its last layer."""
     features = layers.GlobalAveragePooling2D(dtype="float32", name="features")(maps)
-    last = layers.Dense(len(bias), activation="softmax", dtype="float32", name="probabilities")
-    network = keras.Model(film, last(features), name="reader")
-    last.set_weights([kernel, bias])
+    probabilities = layers.Dense(len(CODES), activation="softmax", dtype="float32", name="probabilities")
+    network = keras.Model(film, probabilities(features), name="reader")
+    probabilities.set_weights(last)
     return network
 
 

@@ -13,7 +13,7 @@ FOLDER = Path(__file__).parent / "recipes"
 # Pixels of a place, which a reader's maps have one value for.
 STRIDE = 32
 # What may be done to a network after its training; run.json says what was.
-STEPS = ("blend", "ensemble", "scales", "head")
+STEPS = ("blend", "scales", "head", "ensemble")
 
 
 class Recipe(BaseModel):

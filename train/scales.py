@@ -8,6 +8,7 @@ from keras import layers
 from train.evaluate import opened, steps_of
 from train.fit import NETWORK, save_made
 from train.manifest import DataError
+from train.networks import reading
 
 SCALES = (1.12, 0.9)
 
@@ -15,12 +16,15 @@ SCALES = (1.12, 0.9)
 def scale(run: Path, out: Path, scales: tuple[float, ...] = SCALES) -> None:
     """Make the run `out`: the network of `run` looking at each film at several scales. out/run.json names them.
 
-    Raises DataError when that network is no reader or sees several scales already.
+    Raises DataError when that network is no reader, is an ensemble or sees several scales already.
     """
     if opened(run)[0].network != "reader":
         raise DataError(f"{run} is no run of a reader. Others do not see films at several scales.")
-    if steps_of(run)["scales"]:
+    steps = steps_of(run)
+    if steps["scales"]:
         raise DataError(f"{run} sees films at several scales already.")
+    if steps["ensemble"]:
+        raise DataError(f"{run} is an ensemble: have each of its networks see films at several scales before.")
     network = keras.models.load_model(run / NETWORK, compile=False)
     save_made(at_scales(network, scales), run, out, scales=scales)
 
@@ -32,11 +36,10 @@ def at_scales(network: keras.Model, scales: tuple[float, ...]) -> keras.Model:
     (multi-scale testing: Simonyan & Zisserman, ICLR 2015). Above 1 the rim of a film is cut off, below 1 it gets a
     black one, so that a place of the maps shows nearly the same of a film at each scale.
     """
-    features = network.get_layer("features")
-    body = keras.Model(network.inputs, features.input, name="body")
+    body = keras.Model(network.inputs, network.get_layer("features").input, name="body")
     film = keras.Input(network.input_shape[1:], name="film")
     maps = layers.Average(name="maps")([body(scaled(film, own)) for own in scales])
-    return keras.Model(film, network.layers[-1](features(maps)), name=network.name)
+    return reading(film, maps, network.layers[-1].get_weights())
 
 
 def scaled(film: keras.KerasTensor, scale: float) -> keras.KerasTensor:

@@ -8,6 +8,7 @@ from train.__main__ import main
 from train.blend import blend
 from train.ensemble import ensemble, take_apart
 from train.fit import NETWORK, RUN, fit
+from train.head import refit
 from train.manifest import DataError
 from train.networks import apart, side_by_side
 from train.recipe import read_recipe
@@ -40,16 +41,14 @@ def test_the_logits_are_added_by_their_shares(trained_reader):
 
 def test_what_was_set_side_by_side_is_taken_apart(trained_reader):
     network, films = trained_reader
-    other = _unlike(network)
-    together = side_by_side([network, other], [0.7, 0.3])
-    for whole in (together, at_scales(together, (1.25, 0.8))):
-        parts = apart(whole)
-        for part, own in zip(parts, (network, other), strict=True):
-            *weights, _, _ = part.get_weights()
-            *own_weights, _, _ = own.get_weights()
-            np.testing.assert_array_equal(_flat(weights), _flat(own_weights))
-        mean = np.mean([np.log(part(films)) for part in parts], axis=0)
-        np.testing.assert_allclose(keras.ops.log_softmax(mean), np.log(together(films).numpy()), rtol=1e-4, atol=1e-4)
+    readers = [network, at_scales(_unlike(network), (1.25, 0.8))]
+    together = side_by_side(readers, [0.7, 0.3])
+    parts = apart(together)
+    for part, own in zip(parts, readers, strict=True):
+        for weights, same in zip(part.get_weights()[:-2], own.get_weights()[:-2], strict=True):
+            np.testing.assert_array_equal(weights, same)
+    mean = np.mean([np.log(part(films)) for part in parts], axis=0)
+    np.testing.assert_allclose(keras.ops.log_softmax(mean), np.log(together(films)), rtol=1e-4, atol=1e-4)
     assert apart(network) == [network]
 
 
@@ -83,20 +82,21 @@ def test_a_missing_share_is_said(tmp_path, capsys):
 
 
 def test_a_run_of_two_keeps_the_weights_of_both(runs, tmp_path):
-    ensemble(runs[0], [(runs[1], 0.4)], tmp_path / "out")
-    scale(tmp_path / "out", tmp_path / "scaled")
+    scale(runs[1], tmp_path / "scaled")
+    ensemble(runs[0], [(tmp_path / "scaled", 0.4)], tmp_path / "out")
     bodies = [
         weights for run in runs for weights in keras.models.load_model(run / NETWORK, compile=False).get_weights()[:-2]
     ]
-    network = keras.models.load_model(tmp_path / "scaled" / NETWORK, compile=False)
+    network = keras.models.load_model(tmp_path / "out" / NETWORK, compile=False)
     assert network.input_shape == (None, 64, 64, 1)
     for own, same in zip(bodies, network.get_weights()[:-2], strict=True):
         np.testing.assert_array_equal(own, same)
-    described = json.loads((tmp_path / "scaled" / RUN).read_text())
+    described, of_other = (json.loads((tmp_path / run / RUN).read_text()) for run in ("out", "scaled"))
+    assert "scales" not in described
     (other,) = described["ensemble"]
-    assert (other["run"], other["share"], other["recipe"]["seed"]) == (str(runs[1]), 0.4, 2)
-    assert other["blend"] == json.loads((runs[1] / RUN).read_text())["blend"]
-    assert described["scales"]
+    assert (other["run"], other["share"], other["recipe"]["seed"]) == (str(tmp_path / "scaled"), 0.4, 2)
+    assert (other["blend"], other["scales"]) == (of_other["blend"], of_other["scales"])
+    assert other["blend"]["starts"]
 
 
 @pytest.mark.parametrize("shares", [(), (0.0,), (1.0,), (0.6, 0.4), (float("nan"),)])
@@ -105,12 +105,14 @@ def test_shares_that_leave_nothing_to_one_are_refused(runs, tmp_path, shares):
         ensemble(runs[0], [(runs[1], share) for share in shares], tmp_path / "out")
 
 
-def test_what_is_no_single_network_is_refused(runs, tmp_path):
-    scale(runs[1], tmp_path / "scaled")
+def test_an_ensemble_is_the_last_step(runs, prepared, tmp_path):
     ensemble(runs[0], [(runs[1], 0.5)], tmp_path / "both")
-    for other in ("scaled", "both"):
-        with pytest.raises(DataError, match="no run of one reader that sees each film once"):
-            ensemble(runs[0], [(tmp_path / other, 0.5)], tmp_path / "out")
+    with pytest.raises(DataError, match="no run of one reader"):
+        ensemble(runs[0], [(tmp_path / "both", 0.5)], tmp_path / "out")
+    with pytest.raises(DataError, match="is an ensemble"):
+        scale(tmp_path / "both", tmp_path / "out")
+    with pytest.raises(DataError, match="is an ensemble"):
+        refit(tmp_path / "both", prepared, tmp_path / "out")
 
 
 @pytest.mark.parametrize(
@@ -142,10 +144,6 @@ def _unlike(network):
     rng = np.random.default_rng(0)
     other.set_weights([weights * rng.uniform(0.5, 1.5, weights.shape) for weights in network.get_weights()])
     return other
-
-
-def _flat(weights):
-    return np.concatenate([each.ravel() for each in weights])
 
 
 def _copied(run, out, described):

@@ -117,12 +117,12 @@ def test_the_commands_that_made_it_are_all_said(measured):
     page = model_card(measured.model_copy(update={"training": training}), [])
     for line in (
         "python -m train blend --run RUN --start runs/other.keras=0.15 runs/older.keras=0.1 --out BLENDED",
-        "python -m train ensemble --run BLENDED --others OTHER-0=0.3 OTHER-1=0.2 --out ENSEMBLE",
-        "OTHER-0 and so on were trained and blended likewise",
-        "python -m train scales --run ENSEMBLE --out SCALED",
+        "python -m train scales --run BLENDED --out SCALED",
         "python -m train head --run SCALED --out HEADED",
-        "python -m train evaluate --run HEADED",
-        "python -m train publish --run HEADED --name phantom",
+        "python -m train ensemble --run HEADED --others OTHER-0=0.3 OTHER-1=0.2 --out ENSEMBLE",
+        "OTHER-0 and so on were made likewise",
+        "python -m train evaluate --run ENSEMBLE",
+        "python -m train publish --run ENSEMBLE --name phantom",
         "How `start_from`, `runs/start.keras`, was made: README",
     ):
         assert line in page, line

@@ -44,7 +44,7 @@ are given every grey level's rank in its film; those named taught learn, by the 
 networks that are named say of each view, and else its label: all by code that was not kept. The runs base, mild-0.5 and
 priors follow one another: mild-0.5 is half base and half a run on from it, as 1.0.19 was made, priors a run on from
 mild-0.5, as those of 1.0.20 are. grown and grown-seed2 differ in the seed alone; grown-pair is these two side by side,
-and grown-224 and grown-288 are runs on from grown at these sizes.
+the second with the share told, and grown-224 and grown-288 are runs on from grown at these sizes.
 """
 FIRST = "short-without-"
 TRIED_FIGURES = (

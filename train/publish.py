@@ -149,10 +149,11 @@ def _card(run: Path, recipe: Recipe, results: dict, audits: list[dict], name: st
 
 def _description(recipe: Recipe, described: dict) -> str:
     said = DESCRIPTIONS[recipe.network].format(blocks=recipe.blocks)
-    if others := described.get("ensemble"):
+    others = described.get("ensemble")
+    if others:
         said += f" {len(others) + 1} of them stand side by side and add up what they say."
     if scales := described.get("scales"):
-        said += f" It sees each film at {len(scales)} scales and averages what it sees."
+        said += f" {'Each' if others else 'It'} sees a film at {len(scales)} scales and averages what it sees."
     return said
 
 

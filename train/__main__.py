@@ -171,7 +171,7 @@ def _share(text: str) -> tuple[Path, float]:
     try:
         return Path(path), float(share)
     except ValueError:
-        raise argparse.ArgumentTypeError(f"a share is missing, as in {text}=0.5") from None
+        raise argparse.ArgumentTypeError(f"a share is missing, as in {path or text}=0.5") from None
 
 
 def _blend(options: argparse.Namespace) -> None:

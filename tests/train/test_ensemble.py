@@ -75,9 +75,10 @@ def test_what_holds_no_ensemble_is_not_taken_apart(runs, tmp_path):
     assert not (tmp_path / "apart").exists()
 
 
-def test_a_missing_share_is_said(tmp_path, capsys):
+@pytest.mark.parametrize("other", ["second", "second=", "second=half"])
+def test_a_missing_share_is_said(tmp_path, capsys, other):
     with pytest.raises(SystemExit):
-        main(["ensemble", "--run", "first", "--others", "second", "--out", str(tmp_path)])
+        main(["ensemble", "--run", "first", "--others", other, "--out", str(tmp_path)])
     assert "a share is missing, as in second=0.5" in capsys.readouterr().err
 
 

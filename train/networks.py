@@ -48,13 +48,10 @@ def side_by_side(networks: Sequence[keras.Model], shares: Sequence[float]) -> ke
 
     networks: readers of one size. shares: one for each.
     """
-    bodies = [
-        keras.Model(network.inputs, network.get_layer("features").input, name=f"{MEMBER}{number}")
-        for number, network in enumerate(networks)
-    ]
+    bodies = [body_of(network, f"{MEMBER}{number}") for number, network in enumerate(networks)]
     kernels, biases = zip(*(network.layers[-1].get_weights() for network in networks), strict=True)
     kernel = np.concatenate([share * own for share, own in zip(shares, kernels, strict=True)])
-    return _of(bodies, kernel, np.tensordot(shares, biases, 1))
+    return _behind(bodies, kernel, np.tensordot(shares, biases, 1))
 
 
 def apart(network: keras.Model) -> list[keras.Model]:
@@ -67,22 +64,19 @@ def apart(network: keras.Model) -> list[keras.Model]:
         return [network]
     kernel, bias = network.layers[-1].get_weights()
     parts = np.split(kernel, len(bodies))
-    return [_of([body], len(bodies) * part, bias) for body, part in zip(bodies, parts, strict=True)]
+    return [_behind([body], len(bodies) * part, bias) for body, part in zip(bodies, parts, strict=True)]
 
 
-def _of(bodies: Sequence[keras.Model], kernel: np.ndarray, bias: np.ndarray) -> keras.Model:
+def _behind(bodies: Sequence[keras.Model], kernel: np.ndarray, bias: np.ndarray) -> keras.Model:
+    """A reader of the maps of `bodies`, one behind the other, with these weights in its last layer."""
     film = keras.Input(bodies[0].input_shape[1:], name="film")
     maps = [body(film) for body in bodies]
-    return reading(film, layers.Concatenate(name="side_by_side")(maps) if len(maps) > 1 else maps[0], [kernel, bias])
+    return reader_of(film, layers.Concatenate(name="side_by_side")(maps) if len(maps) > 1 else maps[0], [kernel, bias])
 
 
-def reading(film: keras.KerasTensor, maps: keras.KerasTensor, last: Sequence[np.ndarray]) -> keras.Model:
-    """A reader that makes these maps of a film. last: kernel and bias of its last layer."""
-    features = layers.GlobalAveragePooling2D(dtype="float32", name="features")(maps)
-    probabilities = layers.Dense(len(CODES), activation="softmax", dtype="float32", name="probabilities")
-    network = keras.Model(film, probabilities(features), name="reader")
-    probabilities.set_weights(last)
-    return network
+def body_of(network: keras.Model, name: str) -> keras.Model:
+    """A reader up to its maps."""
+    return keras.Model(network.inputs, network.get_layer("features").input, name=name)
 
 
 def thesis(size: int, blocks: int, norm_momentum: float = 0.99) -> keras.Model:
@@ -103,11 +97,20 @@ def reader(size: int | None) -> keras.Model:
     """EfficientNet-Lite0 with one channel: each film standardised by its own mean and deviation, pooled at the end."""
     inputs = keras.Input((size, size, 1), name="film")
     x = layers.LayerNormalization(axis=(1, 2, 3), center=False, scale=False, epsilon=1.0, name="standardise")(inputs)
-    x = lite0(x)
-    x = layers.GlobalAveragePooling2D(dtype="float32", name="features")(x)
-    x = layers.Dropout(0.2, dtype="float32")(x)
-    last = layers.Dense(len(CODES), activation="softmax", dtype="float32", name="probabilities")
-    return keras.Model(inputs, last(x), name="reader")
+    return reader_of(inputs, lite0(x))
+
+
+def reader_of(
+    film: keras.KerasTensor, maps: keras.KerasTensor, last: Sequence[np.ndarray] | None = None
+) -> keras.Model:
+    """A reader that makes these maps of a film, pooled at the end. last: kernel and bias of its last layer."""
+    features = layers.GlobalAveragePooling2D(dtype="float32", name="features")(maps)
+    kept = layers.Dropout(0.2, dtype="float32")(features)
+    probabilities = layers.Dense(len(CODES), activation="softmax", dtype="float32", name="probabilities")
+    network = keras.Model(film, probabilities(kept), name="reader")
+    if last is not None:
+        probabilities.set_weights(last)
+    return network
 
 
 def lite0(x: keras.KerasTensor) -> keras.KerasTensor:

@@ -8,7 +8,7 @@ from keras import layers
 from train.evaluate import opened, steps_of
 from train.fit import NETWORK, save_made
 from train.manifest import DataError
-from train.networks import reading
+from train.networks import body_of, reader_of
 
 SCALES = (1.12, 0.9)
 
@@ -36,10 +36,10 @@ def at_scales(network: keras.Model, scales: tuple[float, ...]) -> keras.Model:
     (multi-scale testing: Simonyan & Zisserman, ICLR 2015). Above 1 the rim of a film is cut off, below 1 it gets a
     black one, so that a place of the maps shows nearly the same of a film at each scale.
     """
-    body = keras.Model(network.inputs, network.get_layer("features").input, name="body")
+    body = body_of(network, "body")
     film = keras.Input(network.input_shape[1:], name="film")
     maps = layers.Average(name="maps")([body(scaled(film, own)) for own in scales])
-    return reading(film, maps, network.layers[-1].get_weights())
+    return reader_of(film, maps, network.layers[-1].get_weights())
 
 
 def scaled(film: keras.KerasTensor, scale: float) -> keras.KerasTensor:

@@ -7,7 +7,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from train.evaluate import opened
+from train.evaluate import check_step, opened
 from train.feed import Feed, open_feed
 from train.fit import HISTORY, NETWORK, left_out_of, save_made
 from train.manifest import DataError
@@ -25,7 +25,8 @@ def blend(runs: list[Path], prepared: Path, out: Path, starts: Sequence[tuple[Pa
     made anew when there are several runs. starts: networks (.keras) and the share of each, above 0, together at most 1.
     out/run.json says what was blended, and is else that of the first run.
     Raises DataError when the shares are others, when a start is named twice, is another network than that of the runs
-    or may have seen what they left out, or when these differ in more than their seed and the path of their start.
+    or may have seen what they left out, or when these differ in more than their seed and the path of their start, or
+    went through this step or a later one.
     """
     share_of = dict(starts)
     if len(share_of) < len(starts):
@@ -35,6 +36,8 @@ def blend(runs: list[Path], prepared: Path, out: Path, starts: Sequence[tuple[Pa
         told = ", ".join(f"{start}={share}" for start, share in starts)
         raise DataError(f"The shares of the starts must be above 0, and together at most 1. Received: {told}.")
     recipes, splits = zip(*map(opened, runs), strict=True)
+    for run in runs:
+        check_step("blend", run)
     if len(set(splits)) > 1:
         raise DataError("The runs were trained on different splits.")
     if any(_unseeded(recipe) != _unseeded(recipes[0]) for recipe in recipes):

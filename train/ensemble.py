@@ -6,7 +6,7 @@ from pathlib import Path
 
 import keras
 
-from train.evaluate import opened, steps_of
+from train.evaluate import check_step, opened, steps_of
 from train.fit import NETWORK, save_made
 from train.manifest import DataError
 from train.networks import apart, side_by_side
@@ -18,7 +18,7 @@ def ensemble(run: Path, others: Sequence[tuple[Path, float]], out: Path) -> None
     Networks that began apart err apart, on films unlike those of their training above all (deep ensembles:
     Lakshminarayanan et al., NeurIPS 2017; elsewhere: Ovadia et al., NeurIPS 2019). others: runs, and how much each adds
     to the logits, above 0, together below 1. out/run.json names them, and is else that of `run`.
-    Raises DataError when the shares are others, or when a run is no reader, is an ensemble, takes films of another
+    Raises DataError when the shares are others, or when a run is no reader's, is an ensemble, takes films of another
     size, was trained on another split or may have seen what `run` left out.
     """
     shares = [1 - math.fsum(share for _, share in others), *(share for _, share in others)]
@@ -27,18 +27,18 @@ def ensemble(run: Path, others: Sequence[tuple[Path, float]], out: Path) -> None
         raise DataError(f"The shares of the others must be above 0, and together below 1. Received: {told}.")
     runs = [run, *(other for other, _ in others)]
     recipes, splits = zip(*map(opened, runs), strict=True)
-    steps = [steps_of(each) for each in runs]
-    for each, recipe, split, own in zip(runs, recipes, splits, steps, strict=True):
-        if recipe.network != "reader" or own["ensemble"]:
-            raise DataError(f"{each} is no run of one reader.")
+    for each, recipe, split in zip(runs, recipes, splits, strict=True):
+        check_step("ensemble", each)
+        if recipe.network != "reader":
+            raise DataError(f"{each} is no run of a reader.")
         if (recipe.size, split) != (recipes[0].size, splits[0]):
             raise DataError(f"{each} takes films of another size than {run}, or was trained on another split.")
         if not set(recipes[0].leave_out) <= set(recipe.leave_out):
             raise DataError(f"{each} may have been trained on {', '.join(recipes[0].leave_out)}.")
     networks = [keras.models.load_model(each / NETWORK, compile=False) for each in runs]
     told = [
-        {"run": str(other), "share": share, "recipe": recipe.model_dump(mode="json")} | own
-        for (other, share), recipe, own in zip(others, recipes[1:], steps[1:], strict=True)
+        {"run": str(other), "share": share, "recipe": recipe.model_dump(mode="json")} | steps_of(other)
+        for (other, share), recipe in zip(others, recipes[1:], strict=True)
     ]
     save_made(side_by_side(networks, shares), run, out, ensemble=told)
 

@@ -110,6 +110,14 @@ def steps_of(run: Path) -> dict:
     return {step: described.get(step) for step in STEPS}
 
 
+def check_step(step: str, run: Path) -> None:
+    """Raise DataError when the network of a run went through this step, or through one that comes after it."""
+    for done, told in steps_of(run).items():
+        if told and STEPS.index(done) >= STEPS.index(step):
+            order = "is done once" if done == step else f"comes after `{step}`"
+            raise DataError(f"{run} went through `{done}` already, which {order}.")
+
+
 def opened_on(run: Path, prepared: Path) -> tuple[Recipe, Split, Path]:
     """The recipe of a run, the split in a prepared folder, and the folder of its films.
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from lungcare.conditions import CODES
 from lungcare.network import Network
-from train.evaluate import opened_on, steps_of
+from train.evaluate import check_step, opened_on
 from train.feed import open_feed, training_films
 from train.fit import NETWORK, save_made
 from train.look import look
@@ -27,12 +27,11 @@ def refit(run: Path, prepared: Path, out: Path, shrink: float = SHRINK, share: f
 
     The discriminant is made from training films alone, the same number of each class and source. A last layer fitted
     again on even groups leans less on what goes with the class by chance (Kirichenko et al., ICLR 2023).
-    shrink: see `discriminant`. out/run.json says what was done. Raises DataError where a condition
-    has no film to train on, or when the run is an ensemble.
+    shrink: see `discriminant`. out/run.json says what was done. Raises DataError when a condition has no film to train
+    on, or when that network went through this step or a later one.
     """
     recipe, split, data = opened_on(run, prepared)
-    if steps_of(run)["ensemble"]:
-        raise DataError(f"{run} is an ensemble: make the last layer of each of its networks anew before.")
+    check_step("head", run)
     network = keras.models.load_model(run / NETWORK, compile=False)
     last = network.layers[-1]
     films = _some_of_each_cell(training_films(split, recipe.leave_out))

@@ -12,7 +12,7 @@ from train.manifest import DataError
 FOLDER = Path(__file__).parent / "recipes"
 # Pixels of a place, which a reader's maps have one value for.
 STRIDE = 32
-# What may be done to a network after its training; run.json says what was.
+# What may be done to a network after its training, once and in this order; run.json says what was.
 STEPS = ("blend", "scales", "head", "ensemble")
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import keras
 from keras import layers
 
-from train.evaluate import opened, steps_of
+from train.evaluate import check_step, opened
 from train.fit import NETWORK, save_made
 from train.manifest import DataError
 from train.networks import body_of, reader_of
@@ -16,15 +16,11 @@ SCALES = (1.12, 0.9)
 def scale(run: Path, out: Path, scales: tuple[float, ...] = SCALES) -> None:
     """Make the run `out`: the network of `run` looking at each film at several scales. out/run.json names them.
 
-    Raises DataError when that network is no reader, is an ensemble or sees several scales already.
+    Raises DataError when that network is no reader, or went through this step or a later one.
     """
     if opened(run)[0].network != "reader":
         raise DataError(f"{run} is no run of a reader. Others do not see films at several scales.")
-    steps = steps_of(run)
-    if steps["scales"]:
-        raise DataError(f"{run} sees films at several scales already.")
-    if steps["ensemble"]:
-        raise DataError(f"{run} is an ensemble: have each of its networks see films at several scales before.")
+    check_step("scales", run)
     network = keras.models.load_model(run / NETWORK, compile=False)
     save_made(at_scales(network, scales), run, out, scales=scales)
 

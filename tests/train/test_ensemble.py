@@ -7,11 +7,12 @@ import pytest
 from train.__main__ import main
 from train.blend import blend
 from train.ensemble import ensemble, take_apart
+from train.evaluate import check_step
 from train.fit import NETWORK, RUN, fit
 from train.head import refit
 from train.manifest import DataError
 from train.networks import apart, side_by_side
-from train.recipe import read_recipe
+from train.recipe import STEPS, read_recipe
 from train.scales import at_scales, scale
 
 
@@ -108,12 +109,25 @@ def test_shares_that_leave_nothing_to_one_are_refused(runs, tmp_path, shares):
 
 def test_an_ensemble_is_the_last_step(runs, prepared, tmp_path):
     ensemble(runs[0], [(runs[1], 0.5)], tmp_path / "both")
-    with pytest.raises(DataError, match="no run of one reader"):
+    with pytest.raises(DataError, match="went through `ensemble` already, which is done once"):
         ensemble(runs[0], [(tmp_path / "both", 0.5)], tmp_path / "out")
-    with pytest.raises(DataError, match="is an ensemble"):
+    with pytest.raises(DataError, match="comes after `blend`"):
+        blend([tmp_path / "both"], prepared, tmp_path / "out")
+    with pytest.raises(DataError, match="comes after `scales`"):
         scale(tmp_path / "both", tmp_path / "out")
-    with pytest.raises(DataError, match="is an ensemble"):
+    with pytest.raises(DataError, match="comes after `head`"):
         refit(tmp_path / "both", prepared, tmp_path / "out")
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_a_step_is_done_once_and_before_the_later_ones(tmp_path, step):
+    for number, done in enumerate(STEPS):
+        (tmp_path / RUN).write_text(json.dumps({done: {"share": 0.5}}))
+        if number < STEPS.index(step):
+            check_step(step, tmp_path)
+        else:
+            with pytest.raises(DataError, match=f"went through `{done}` already"):
+                check_step(step, tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -121,7 +135,7 @@ def test_an_ensemble_is_the_last_step(runs, prepared, tmp_path):
     [
         ({"recipe": {"sizes": [[0, 96]]}}, "another size"),
         ({"split": "another"}, "another split"),
-        ({"recipe": {"network": "thesis"}}, "no run of one reader"),
+        ({"recipe": {"network": "thesis"}}, "no run of a reader"),
     ],
 )
 def test_networks_that_do_not_go_together_are_refused(runs, tmp_path, change, message):

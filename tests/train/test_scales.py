@@ -50,7 +50,7 @@ def test_a_run_keeps_its_weights(reader_run, tmp_path):
 
 def test_a_network_of_several_scales_gets_no_more(reader_run, tmp_path):
     scale(reader_run, tmp_path / "out")
-    with pytest.raises(DataError, match="several scales already"):
+    with pytest.raises(DataError, match="went through `scales` already, which is done once"):
         scale(tmp_path / "out", tmp_path / "again")
 
 

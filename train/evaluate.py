@@ -112,8 +112,9 @@ def steps_of(run: Path) -> dict:
 
 def check_step(step: str, run: Path) -> None:
     """Raise DataError when the network of a run went through this step, or through one that comes after it."""
-    for done, told in steps_of(run).items():
-        if told and STEPS.index(done) >= STEPS.index(step):
+    steps = steps_of(run)
+    for done in STEPS[STEPS.index(step) :]:
+        if steps[done]:
             order = "is done once" if done == step else f"comes after `{step}`"
             raise DataError(f"{run} went through `{done}` already, which {order}.")
 

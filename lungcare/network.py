@@ -41,13 +41,23 @@ def compiled(path: str | Path, size: int, *output: int) -> Callable[[np.ndarray]
     return lambda films: call(films)["output"].reshape(-1, *output)
 
 
-def _loaded(path: str | Path, size: int, *output: int) -> keras.Model:
-    """The network of a Keras file, its channels where the backend is quick with them. Raises BundleError."""
-    has_channels_first = keras.backend.backend() == OPENVINO
+def load_network(path: str | Path) -> keras.Model:
+    """The network of a Keras file, not compiled, its channels where the backend is quick with them.
+
+    Raises BundleError when the file cannot be loaded.
+    """
     try:
-        model = _with_channels_first(path) if has_channels_first else keras.saving.load_model(path, compile=False)
+        if keras.backend.backend() == OPENVINO:
+            return _with_channels_first(path)
+        return keras.saving.load_model(path, compile=False)
     except (ValueError, TypeError, KeyError, OSError, zipfile.BadZipFile) as error:
         raise BundleError(f"{path} cannot be loaded: {error}") from error
+
+
+def _loaded(path: str | Path, size: int, *output: int) -> keras.Model:
+    """The network of a Keras file, when it maps squares of `size` to such an output. Raises BundleError."""
+    model = load_network(path)
+    has_channels_first = keras.backend.backend() == OPENVINO
     wanted = (None, size, size, 1), (None, *output)
     found = tuple(
         (shape[0], *shape[2:], shape[1]) if has_channels_first and len(shape) == 4 else shape

@@ -7,6 +7,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from lungcare.network import load_network
 from train.evaluate import check_step, opened
 from train.feed import Feed, open_feed
 from train.fit import HISTORY, NETWORK, left_out_of, save_made
@@ -42,7 +43,7 @@ def blend(runs: list[Path], prepared: Path, out: Path, starts: Sequence[tuple[Pa
         raise DataError("The runs were trained on different splits.")
     if any(_unseeded(recipe) != _unseeded(recipes[0]) for recipe in recipes):
         raise DataError("The runs differ in more than their seed and the place of the network that they went on from.")
-    network = keras.models.load_model(runs[0] / NETWORK, compile=False)
+    network = load_network(runs[0] / NETWORK)
     weights = [network.get_weights(), *(_weights(run / NETWORK) for run in runs[1:])]
     shares = [(1 - of_starts) / len(runs)] * len(runs) + list(share_of.values())
     for start in share_of:
@@ -81,4 +82,4 @@ def _unseeded(recipe: Recipe) -> Recipe:
 
 
 def _weights(network: Path) -> list[np.ndarray]:
-    return keras.models.load_model(network, compile=False).get_weights()
+    return load_network(network).get_weights()

@@ -10,6 +10,8 @@ import h5py
 import keras
 import numpy as np
 
+from lungcare.network import load_network
+
 MANTISSA_BITS = (10, 11, 12, 14, 16)
 FULL = 23
 TOLERANCE = 1e-3
@@ -25,13 +27,13 @@ def save_compact(source: Path, target: Path, probabilities: Callable[[Path], np.
     """
     exact = probabilities(source)
     for bits in MANTISSA_BITS:
-        network = keras.models.load_model(source, compile=False)
+        network = load_network(source)
         network.set_weights([rounded(w, bits) if w.ndim > 1 else w for w in network.get_weights()])
         _save_packed(network, target)
         change = float(np.abs(probabilities(target) - exact).max())
         if change <= TOLERANCE:
             return {"mantissa_bits": bits, "largest_change": round(change, 6)}
-    _save_packed(keras.models.load_model(source, compile=False), target)
+    _save_packed(load_network(source), target)
     return {"mantissa_bits": FULL, "largest_change": 0.0}
 
 

@@ -4,8 +4,7 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
-import keras
-
+from lungcare.network import load_network
 from train.evaluate import check_step, opened, steps_of
 from train.fit import NETWORK, save_made
 from train.manifest import DataError
@@ -35,7 +34,7 @@ def ensemble(run: Path, others: Sequence[tuple[Path, float]], out: Path) -> None
             raise DataError(f"{each} takes films of another size than {run}, or was trained on another split.")
         if not set(recipes[0].leave_out) <= set(recipe.leave_out):
             raise DataError(f"{each} may have been trained on {', '.join(recipes[0].leave_out)}.")
-    networks = [keras.models.load_model(each / NETWORK, compile=False) for each in runs]
+    networks = [load_network(each / NETWORK) for each in runs]
     told = [
         {"run": str(other), "share": share, "recipe": recipe.model_dump(mode="json")} | steps_of(other)
         for (other, share), recipe in zip(others, recipes[1:], strict=True)
@@ -46,11 +45,11 @@ def ensemble(run: Path, others: Sequence[tuple[Path, float]], out: Path) -> None
 def take_apart(network_file: Path, out: Path) -> list[Path]:
     """Save each network of an ensemble, a published one say, as out/0.keras and so on, to go on from.
 
-    Raises DataError when there is no such file, or when it holds one network alone.
+    Raises DataError when there is no such file, or when it holds one network alone; BundleError when it is damaged.
     """
     if not network_file.is_file():
         raise DataError(f"There is no network {network_file}.")
-    networks = apart(keras.models.load_model(network_file, compile=False))
+    networks = apart(load_network(network_file))
     if len(networks) == 1:
         raise DataError(f"{network_file} is no ensemble: there is one network in it, to go on from as it is.")
     out.mkdir(parents=True, exist_ok=True)

@@ -10,12 +10,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import keras
 from PIL import Image
 
 from lungcare.bundle import MODELS, Bundle, Calibration
 from lungcare.cores import cores
-from lungcare.network import Network
+from lungcare.network import Network, load_network
 from train.audit import without_lungs
 from train.cells import BESIDE, READER, THESIS
 from train.document import write_experiments
@@ -144,7 +143,7 @@ def run_cell(cell: Cell, prepared: Path, run: Path, views: int, epochs: int) -> 
         "seed": cell.seed,
         "recipe": recipe.model_dump(mode="json"),
         "films_an_epoch": recipe.steps * recipe.batch,
-        "parameters": keras.models.load_model(run / NETWORK, compile=False).count_params(),
+        "parameters": load_network(run / NETWORK).count_params(),
         # The quickest: others may have waited for the processor, or slept.
         "seconds_an_epoch": min(row["seconds"] for row in history),
         "cores": cores(),

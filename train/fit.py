@@ -20,6 +20,7 @@ from tqdm import tqdm
 
 from lungcare.bundle import record_of
 from lungcare.conditions import CODES
+from lungcare.network import load_network
 from train.feed import UNKNOWN, Targets, ahead, makers, open_feed, training_films
 from train.imagenet import load_lite0
 from train.manifest import DataError
@@ -205,7 +206,7 @@ def _network(recipe: Recipe, run: Path, steps: int) -> keras.Model:
     with _precision(recipe.precision):
         network = build(recipe, recipe.size if recipe.network == "thesis" else None)
     if recipe.start_from:
-        network.set_weights(apart(keras.models.load_model(recipe.start_from, compile=False))[0].get_weights())
+        network.set_weights(apart(load_network(recipe.start_from))[0].get_weights())
     elif recipe.pretrained:
         load_lite0(network)
     return compiled(network, recipe, steps)

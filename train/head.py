@@ -2,11 +2,10 @@
 
 from pathlib import Path
 
-import keras
 import numpy as np
 
 from lungcare.conditions import CODES
-from lungcare.network import Network
+from lungcare.network import Network, load_network
 from train.evaluate import check_step, opened_on
 from train.feed import open_feed, training_films
 from train.fit import NETWORK, save_made
@@ -32,7 +31,7 @@ def refit(run: Path, prepared: Path, out: Path, shrink: float = SHRINK, share: f
     """
     recipe, split, data = opened_on(run, prepared)
     check_step("head", run)
-    network = keras.models.load_model(run / NETWORK, compile=False)
+    network = load_network(run / NETWORK)
     last = network.layers[-1]
     films = _some_of_each_cell(training_films(split, recipe.leave_out))
     missing = set(CODES) - {p.film.label for p in films}

@@ -5,6 +5,7 @@ from pathlib import Path
 import keras
 from keras import layers
 
+from lungcare.network import load_network
 from train.evaluate import check_step, opened
 from train.fit import NETWORK, save_made
 from train.manifest import DataError
@@ -21,7 +22,7 @@ def scale(run: Path, out: Path, scales: tuple[float, ...] = SCALES) -> None:
     if opened(run)[0].network != "reader":
         raise DataError(f"{run} is no run of a reader. Others do not see films at several scales.")
     check_step("scales", run)
-    network = keras.models.load_model(run / NETWORK, compile=False)
+    network = load_network(run / NETWORK)
     save_made(at_scales(network, scales), run, out, scales=scales)
 
 

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 
+from lungcare.bundle import BundleError
 from train.__main__ import main
 from train.blend import blend
 from train.ensemble import ensemble, take_apart
@@ -73,6 +74,9 @@ def test_what_holds_no_ensemble_is_not_taken_apart(runs, tmp_path):
         take_apart(runs[0] / NETWORK, tmp_path / "apart")
     with pytest.raises(DataError, match="no network"):
         take_apart(tmp_path / "nowhere.keras", tmp_path / "apart")
+    (damaged := tmp_path / "damaged.keras").write_bytes((runs[0] / NETWORK).read_bytes()[:1000])
+    with pytest.raises(BundleError, match="cannot be loaded"):
+        take_apart(damaged, tmp_path / "apart")
     assert not (tmp_path / "apart").exists()
 
 

@@ -12,7 +12,9 @@ from train.thesis import thesis
 EXPERIMENTS = """# Experiments
 
 Written by `python -m train compare RUN…`, `leave-out SOURCE…` (`--head`: the last layer made anew) and `score` (a run
-blended, or with another last layer) from `docs/results/*.json`; 95 % intervals by bootstrap over groups.
+blended, or with another last layer) from `docs/results/*.json`, where all settings of each run stand; 95 % intervals by
+bootstrap over groups. Below a table it is told what made each run, by what it sets otherwise than the one above it that
+it is most like.
 """
 TRIED = """
 ## Readers tried
@@ -23,7 +25,7 @@ read rightly. Resaved, lungs blanked, only lungs: balanced accuracy on films cha
 share of these read as the body's class. Grafted: one lung of a film with a pneumothorax on one side set into normal
 films of other collections, AUC of those with it against those with the other lung; archive followed: share of the
 latter read as pneumothorax. Drawn: AUC of a pneumothorax that a program drew into normal films of all collections
-against a fold of skin at the same place. The recipe is told by what it sets otherwise than the run before.
+against a fold of skin at the same place.
 By code that was not kept, the runs named even smoothed labels before the priors, and the one named native saw films of
 256 px in a square of 224: at its larger scale the middle of a film as it is, where the others enlarge one of 224 px.
 The one named far has the body of lungcare 1.0.18 and other scales, by `train.scales.scale`: the command takes none.
@@ -33,18 +35,19 @@ LEFT_OUT = """
 
 A run without some sources, scored on all films of these: the nearest thing to a new hospital. Shenzhen's is one; the
 films of rsna_equalised come from NIH's archive, as those of rsna_128, which stay in, so that they are new in their
-processing alone. AUC is that of p(disease) / (p(disease) + p(normal)), films of one source only. The recipe is told by
-what it sets otherwise than the first one. Runs with priors whose recipe is the same differ in the code, which their
-names say: what counted as one archive (train/priors.py; by-source, rsna-apart); whether films that are shown by a half
-count in the priors, and the other half is named one of three classes or an even mixture of them (even and counted: not,
-and one; the others: they do, and a mixture); whether labels are smoothed before the priors (even) or after them. A pair
-is two networks side by side, each trained on as many views and seeing one of the scales; the runs named kept never cut
-the lungs off where they move a film; those named lite2 are of EfficientNet-Lite2 in Lite0's place; those named ranked
-are given every grey level's rank in its film; those named taught learn, by the share told, the mean of what the
-networks that are named say of each view, and else its label: all by code that was not kept. The runs base, mild-0.5 and
-priors follow one another: mild-0.5 is half base and half a run on from it, as 1.0.19 was made, priors a run on from
-mild-0.5, as those of 1.0.20 are. grown and grown-seed2 differ in the seed alone; grown-pair is these two side by side,
-the second with the share told, and grown-224 and grown-288 are runs on from grown at these sizes.
+processing alone. AUC is that of p(disease) / (p(disease) + p(normal)), films of one source only. Of the names of the
+runs the part that says what they were trained without is not repeated. Runs with priors whose recipe is the same differ
+in the code, which their names say: what counted as one archive (train/priors.py; by-source, rsna-apart); whether films
+that are shown by a half count in the priors, and the other half is named one of three classes or an even mixture of
+them (even and counted: not, and one; the others: they do, and a mixture); whether labels are smoothed before the priors
+(even) or after them. A pair is two networks side by side, each trained on as many views and seeing one of the scales;
+the runs named kept never cut the lungs off where they move a film; those named lite2 are of EfficientNet-Lite2 in
+Lite0's place; those named ranked are given every grey level's rank in its film; those named taught learn, by the share
+told, the mean of what the networks that are named say of each view, and else its label: all by code that was not kept.
+The runs base, mild-0.5 and priors follow one another: mild-0.5 is half base and half a run on from it, as 1.0.19 was
+made, priors a run on from mild-0.5, as those of 1.0.20 are. grown and grown-seed2 differ in the seed alone; grown-pair
+is these two side by side, the second with the share told, and grown-224 and grown-288 are runs on from grown at these
+sizes.
 """
 FIRST = "short-without-"
 TRIED_FIGURES = (
@@ -105,18 +108,34 @@ def tried(results: Path) -> str:
     """The runs of `python -m train compare`, in the order in which they were first compared, as a Markdown table."""
     path = results / "tried.json"
     runs = json.loads(path.read_text()) if path.is_file() else {}
-    lines = [
-        "| run | recipe | trained on | " + " | ".join(name.replace("_", " ") for name in TRIED_FIGURES) + " |",
-        "|---|---|---|" + "---|" * len(TRIED_FIGURES),
-    ]
-    before = None
+    rows = {run: {name.replace("_", " "): told.get(name) for name in TRIED_FIGURES} for run, told in runs.items()}
+    return _runs_table(runs, rows)
+
+
+def _runs_table(runs: dict[str, dict], rows: dict[str, dict[str, dict | None]]) -> str:
+    """Figures of runs as a Markdown table, and what made each of them as a list. rows: run -> name -> figure."""
+    columns = list(dict.fromkeys(name for row in rows.values() for name in row))
+    films = {name: {row[name]["films"] for row in rows.values() if row.get(name)} for name in columns}
+    heads = [f"{name}, {next(iter(own))} films" if len(own) == 1 else name for name, own in films.items()]
+    lines = ["| run | trained on | " + " | ".join(heads) + " |", "|---|---|" + "---|" * len(heads)]
+    for run, row in rows.items():
+        cells = [_figure(row.get(name), with_films=len(films[name]) > 1) for name in columns]
+        lines.append(f"| {run} | {_trained_on(runs[run])} | " + " | ".join(cells) + " |")
+    lines.append("")
+    above: dict[str, dict] = {}
     for run, told in runs.items():
-        changes = "the first" if before is None else changed(told["recipe"], before) or "the same"
-        changes += _made_of(told)
-        cells = " | ".join(_figure(told[name]) if name in told else "" for name in TRIED_FIGURES)
-        lines.append(f"| {run} | {changes} | {_trained_on(told)} | {cells} |")
-        before = told["recipe"]
+        lines.append(f"- {run}: {_told_by(told['recipe'], above)}{_made_of(told)}")
+        above[run] = told["recipe"]
     return "\n".join(lines)
+
+
+def _told_by(recipe: dict, above: dict[str, dict]) -> str:
+    """What a recipe sets otherwise than the one it is most like, the last of several."""
+    if not above:
+        return "the first"
+    differing = {run: _changes(recipe, other) for run, other in above.items()}
+    nearest = min(reversed(differing), key=lambda run: len(differing[run]))
+    return f"as {nearest}" + "".join(f", {change}" for change in differing[nearest])
 
 
 def _made_of(told: dict) -> str:
@@ -165,41 +184,40 @@ def left_out(results: Path) -> str:
         path.stem.removeprefix("leave-out-"): json.loads(path.read_text())
         for path in sorted(results.glob("leave-out-*.json"))
     }
-    lines = []
+    parts = []
     for sources in sorted({tuple(told["left_out"]) for told in runs.values()}):
+        without = f"without-{'-'.join(sources)}"
         own = {run: told for run, told in runs.items() if tuple(told["left_out"]) == sources}
-        first = next((told["recipe"] for run, told in own.items() if run.startswith(FIRST)), None)
-        figures = {run: _left_out_figures(told) for run, told in own.items()}
-        columns = sorted({name for row in figures.values() for name in row})
+        named = {
+            run.replace(f"-{without}", ""): own[run] for run in sorted(own, key=lambda run: not run.startswith(FIRST))
+        }
         beside = next(iter(own.values()))["left_out_beside"]
-        lines += [f"### Without {', '.join(sources)}", ""]
-        lines += [f"With them {beside} films of other sources went that are near-alike to theirs.", ""]
-        lines += [
-            "| run | recipe | trained on | " + " | ".join(columns) + " |",
-            "|---|---|---|" + "---|" * len(columns),
-        ]
-        for run, told in own.items():
-            recipe = told["recipe"]
-            changes = ("the first" if recipe == first else changed(recipe, first)) + _made_of(told)
-            cells = " | ".join(figures[run].get(name, "") for name in columns)
-            lines.append(f"| {run} | {changes} | {_trained_on(told)} | {cells} |")
-        lines.append("")
-    return "\n".join(lines[:-1])
+        parts.append(
+            f"### Without {', '.join(sources)}\n\n"
+            f"With them {beside} films of other sources went that are near-alike to theirs.\n\n"
+            + _runs_table(named, {run: _left_out_figures(told) for run, told in named.items()})
+        )
+    return "\n\n".join(parts)
 
 
-def _left_out_figures(told: dict) -> dict[str, str]:
+def _left_out_figures(told: dict) -> dict[str, dict]:
     figures = {f"AUC {name}": figure for name, figure in told["inside"].items()}
     shares = {f"{name}, read as such": cell["accuracy"] for name, cell in told["by_source"].items()}
-    mean = {"mean of the shares": f"{sum(share['value'] for share in shares.values()) / len(shares):.3f}"}
-    return {name: _figure(figure) for name, figure in (figures | shares).items()} | (mean if len(shares) > 1 else {})
+    values, films = zip(*((share["value"], share["films"]) for share in shares.values()), strict=True)
+    mean = {"mean of the shares": {"value": sum(values) / len(values), "films": sum(films)}}
+    return figures | shares | (mean if len(shares) > 1 else {})
 
 
 def changed(recipe: dict, first: dict | None) -> str:
     """What a recipe sets otherwise than the first one, sources left out apart. What came later is at its default."""
+    return ", ".join(_changes(recipe, first))
+
+
+def _changes(recipe: dict, first: dict | None) -> list[str]:
     unset = {name: field.default for name, field in Recipe.model_fields.items() if not field.is_required()}
     ours, theirs = _flat(unset | recipe), _flat(unset | (first or {}))
     names = sorted(name for name in {*ours, *theirs} - {"leave_out"} if ours.get(name) != theirs.get(name))
-    return ", ".join(f"{name} {_named(ours[name]) if name in ours else 'not set'}" for name in names)
+    return [f"{name} {_named(ours[name]) if name in ours else 'not set'}" for name in names]
 
 
 def _named(value: object) -> object:
@@ -253,7 +271,8 @@ def _part(cards: list[Card], name: str) -> list[dict]:
     return [card.metrics.get(name, {}) for card in cards]
 
 
-def _figure(figure: dict | None) -> str:
+def _figure(figure: dict | None, with_films: bool = True) -> str:
     if not figure:
         return ""
-    return f"{as_interval(figure)}, {figure['films']} films"
+    value = as_interval(figure) if "low" in figure else f"{figure['value']:.3f}"
+    return f"{value}, {figure['films']} films" if with_films else value

@@ -28,5 +28,4 @@ def test_runs_are_judged_on_the_validation_part_and_kept_in_one_table(prepared, 
     assert all(0 <= figure["low"] <= figure["high"] <= 1 for figure in figures)
     assert tried["first"]["transplanted"]["value"] + tried["first"]["body_followed"]["value"] <= 1.01
     page = (tmp_path / "docs" / "EXPERIMENTS.md").read_text()
-    assert "| first | the first |" in page
-    assert "| second | the same |" in page
+    assert "- first: the first\n- second: as first\n" in page

@@ -66,7 +66,8 @@ class Radiograph:
     """A decoded film.
 
     pixels: float32 (height, width), grey, 0 (black) to 1 (white), in the geometry of the file; halved in both
-    directions where the file has more than 36 megapixels. corrections: codes of what `lungcare.gate` set right.
+    directions where the file has more than 36 megapixels. corrections: codes of what `lungcare.margins` and
+    `lungcare.gate` set right.
     """
 
     pixels: np.ndarray

@@ -11,6 +11,7 @@ import numpy as np
 
 from lungcare.bundle import GateCard
 from lungcare.film import Radiograph, square
+from lungcare.margins import WIDE_MARGINS, without_margins
 from lungcare.reading import FilmError
 from lungcare.trace import stage
 
@@ -109,11 +110,22 @@ class Gate:
         self._network = network
 
     @stage("gate")
-    def check(self, radiograph: Radiograph) -> Radiograph:
-        """The film as it is to be read. Raises FilmError with the code of why it is not.
+    def check(self, *framings: Radiograph) -> Radiograph:
+        """The film as it is to be read: the first of its framings that may be.
 
-        radiograph: a film of any size; the reader gives it as it was brought to the size of its network.
+        framings: a film of any size; the reader gives those of `lungcare.margins.framings`, at the size of its network.
+        Raises FilmError with the code of why the last one may not be read.
         """
+        *others, last = framings
+        for framing in others:
+            try:
+                return self._checked(framing)
+            except FilmError:
+                continue
+        return self._checked(last)
+
+    def _checked(self, radiograph: Radiograph) -> Radiograph:
+        """The film as it is to be read. Raises FilmError."""
         check_quality(radiograph)
         if self.card is None:
             return radiograph
@@ -154,16 +166,16 @@ class Gate:
 
 
 def righted(radiograph: Radiograph, corrections: tuple[str, ...]) -> Radiograph:
-    """The film with these corrections made."""
+    """The film with these corrections made, beside those that it has."""
     if not corrections:
         return radiograph
-    pixels = radiograph.pixels
+    pixels = (without_margins(radiograph) if WIDE_MARGINS in corrections else radiograph).pixels
     for quarters, code in enumerate(_TURNED):
         if code in corrections:
             pixels = np.rot90(pixels, -quarters)
     if "inverted" in corrections:
         pixels = np.subtract(1, pixels, order="C")
-    return Radiograph(np.ascontiguousarray(pixels), corrections)
+    return Radiograph(np.ascontiguousarray(pixels), radiograph.corrections + corrections)
 
 
 def columns(kinds: tuple[str, ...]) -> int:

@@ -11,8 +11,9 @@ from lungcare.bundle import Bundle, open_bundle
 from lungcare.calibration import calibrated, reweighted
 from lungcare.certainty import SCORES
 from lungcare.conditions import CODES
-from lungcare.film import Radiograph, decode, network_input, scaled
+from lungcare.film import Radiograph, decode, network_input
 from lungcare.gate import Gate, columns
+from lungcare.margins import framings
 from lungcare.reading import FilmError, Flag, Flags, Probabilities, Reading, Refusal
 from lungcare.settings import Settings
 
@@ -144,7 +145,7 @@ class Reader:
         limit = self.settings.max_bytes
         if len(data) > limit:
             raise FilmError("file_too_large", megabytes=limit / 1e6)
-        return self.gate.check(scaled(decode(data, self.settings.max_pixels, self._size), self._size))
+        return self.gate.check(*framings(decode(data, self.settings.max_pixels, self._size), self._size))
 
     def _in_lungs(self, film: np.ndarray, shares: np.ndarray) -> float | None:
         """Share of a class map's weight in the lungs; None where nothing finds them, or there is none of either.

@@ -9,7 +9,7 @@ from lungcare.words import say
 
 SCHEMA_VERSION = "1.0"
 
-CorrectionCode = Literal["inverted", "turned_left", "upside_down", "turned_right"]
+CorrectionCode = Literal["inverted", "turned_left", "upside_down", "turned_right", "wide_margins"]
 ConditionCode = Literal["normal", "pneumonia", "tuberculosis", "pneumothorax"]
 
 # HTTP status of each refusal; the codes never change, the sentences (lungcare/words) may.

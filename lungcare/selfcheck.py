@@ -18,7 +18,8 @@ from lungcare.bundle import Card
 from lungcare.calibration import calibrated
 from lungcare.conditions import CODES
 from lungcare.examples import FrozenExample, FrozenExamples, checksum, frozen_examples
-from lungcare.film import decode, network_input, scaled
+from lungcare.film import decode, network_input
+from lungcare.margins import framings
 from lungcare.reader import Reader
 from lungcare.reading import FilmError, Reading
 from lungcare.settings import Settings
@@ -149,12 +150,13 @@ def _stages(reader: Reader, data: bytes):
     side = card.input.size
     film = decode(data, reader.settings.max_pixels, side)
     yield "decode", [film.height, film.width, *_sampled(film.pixels)]
-    film = scaled(film, side)
+    framed = framings(film, side)
+    film = framed[0]
     told = list(vars(gate.quality(film)).values())
     if card.gate:
         signals = reader.gate.signals(film)
         told += [*signals.kinds.values(), *signals.turns, signals.inverted, signals.distance]
-    film = reader.gate.check(film)
+    film = reader.gate.check(*framed)
     yield "gate", told
     square = network_input(film, side)
     yield "scale", _sampled(square[..., 0] / 255)

@@ -457,10 +457,9 @@ def document() -> str:
             for name, code in (*QUALITY, *KINDS)
         ),
         "",
-        "A film that is inverted, upside down or on its side is set right where that is sure: its reading has the",
-        "`corrections` that were made, of "
-        + ", ".join(f"`{code}`" for code in get_args(CorrectionCode))
-        + ". A film behind no",
+        "A film that is inverted, upside down or on its side is set right where that is sure, and margins of one grey",
+        "level are cut off where they take a tenth of its height or width: its reading has the `corrections` that were",
+        "made, of " + ", ".join(f"`{code}`" for code in get_args(CorrectionCode)) + ". A film behind no",
         "gate (a model without `gate.keras`) is judged by its grey levels alone. How often the gate is right:",
         "[GATE.md](GATE.md).",
         "",

@@ -92,6 +92,17 @@ def test_a_film_that_lies_right_is_read_as_it_is():
     assert gate.Gate().check(film) is film
 
 
+def test_the_first_framing_that_may_be_read_is():
+    cut, whole = Radiograph(CHESTS[1], ("wide_margins",)), Radiograph(CHESTS[0])
+    assert gate_that_says(told()).check(cut, whole) is cut
+    assert gate_that_says(told(distance=2.5), told()).check(cut, whole) is whole
+    with pytest.raises(FilmError) as raised:
+        gate_that_says(told(distance=2.5), told(frontal=0.6, part=0.3)).check(cut, whole)
+    assert raised.value.code == "part_of_chest"
+    turned = Radiograph(np.rot90(CHESTS[0], 2), ("wide_margins",))
+    assert gate_that_says(told(turns=(0, 0, 1, 0)), told()).check(turned).corrections == ("wide_margins", "upside_down")
+
+
 @pytest.mark.parametrize(
     ("row", "code"),
     [

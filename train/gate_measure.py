@@ -7,8 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from lungcare.film import Radiograph, decode, scaled
+from lungcare.film import Radiograph, decode
 from lungcare.gate import Gate
+from lungcare.margins import framings
 from lungcare.reading import FilmError
 from train import gate_views as views
 from train.gate_pictures import LATERAL, Picture
@@ -128,9 +129,17 @@ def one_fault() -> dict[str, Make]:
         "inverted": lambda film, rng: 255 - film,
         "upside_down": lambda film, rng: np.rot90(film, 2),
         "sideways": lambda film, rng: np.rot90(film, int(rng.choice([1, 3]))),
+        "wide_margins": _within_margins,
         "part_of_chest": views.part,
         "photograph_of_film": views.far,
     }
+
+
+def _within_margins(film: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """A film within black, white or grey margins: above and below, beside it or all around."""
+    reach = 0.5 * (np.array([(1, 0), (0, 1), (0.5, 0.5)])[rng.integers(3)] * rng.uniform(0.2, 1))
+    pads = [(round(share * side), round(share * side)) for share, side in zip(reach, film.shape, strict=True)]
+    return np.pad(film, pads, constant_values=int(rng.choice([0, 255, 128])))
 
 
 def _on_a_page(film: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -148,7 +157,7 @@ def _answers(gate: Gate, paths: Iterable[Path]) -> list[tuple[tuple[str, ...], t
 def _checked(gate: Gate, radiograph: Radiograph) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The code of the refusal, and the corrections; each empty where there is none."""
     try:
-        return (), gate.check(scaled(radiograph, SIDE)).corrections
+        return (), gate.check(*framings(radiograph, SIDE)).corrections
     except FilmError as error:
         return (error.code,), ()
 

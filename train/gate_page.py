@@ -12,7 +12,9 @@ Before the network, a film passes the gate (`lungcare/gate.py`): rules of qualit
 in the bundle and knows nothing of the reader. It says how likely the picture is a frontal chest film, another kind,
 which way up it lies and whether it is inverted; and how far it is from the frontal films of the training part. The
 thresholds were chosen on the validation part. What lies wrong or is inverted is set right where that is sure, and the
-reading says so. [What becomes of readings when films are photographed](PHOTOGRAPHS.md).
+reading says so. Before all this, margins of one grey level are cut off where they take a tenth of the height or width
+(`lungcare/margins.py`); what is refused so is judged once more with them. [What becomes of readings when films are
+photographed](PHOTOGRAPHS.md).
 """
 PARTS = {
     "test": "test part",

@@ -14,6 +14,7 @@ from tqdm import tqdm
 from lungcare.film import decode, square
 from lungcare.lungs import SIDE as LUNGS_SIDE
 from lungcare.lungs import Box, box_of
+from lungcare.margins import without_margins
 from lungcare.reading import FilmError
 from train.augment import Geometry, move
 from train.duplicates import SIDE
@@ -108,13 +109,14 @@ def grey_levels(unit: np.ndarray) -> np.ndarray:
 def _one(data: Path, size: int, file: str) -> tuple[str, np.ndarray | None, np.ndarray | None, str]:
     try:
         content = (data / file).read_bytes()
-        pixels = decode(content).pixels
+        film = decode(content)
     except (OSError, FilmError) as error:
         return "", None, None, str(error)
-    thumbnail = Image.fromarray(pixels).resize((SIDE, SIDE), Image.Resampling.BOX)
+    # Films are told apart with their margins, as they were when the recorded split was drawn.
+    thumbnail = Image.fromarray(film.pixels).resize((SIDE, SIDE), Image.Resampling.BOX)
     return (
         hashlib.sha256(content).hexdigest(),
-        grey_levels(square(pixels, size)),
+        grey_levels(square(without_margins(film).pixels, size)),
         grey_levels(np.asarray(thumbnail)),
         "",
     )

@@ -46,8 +46,9 @@ CARD_OF = {GATE: "gate.json", LUNGS: "results.json"}
 LARGEST = 15_000_000
 LARGEST_LUNGS = 2_000_000
 PREPROCESSING = (
-    "grey; 8 bits divided by 255, more bits stretched between their 0.5 and 99.5 percentiles; scaled by the longest "
-    "side (bilinear, antialiased), padded to a centred black square; times 255"
+    "grey; 8 bits divided by 255, more bits stretched between their 0.5 and 99.5 percentiles; without margins of one "
+    "grey level that take a tenth of its height or width; scaled by the longest side (bilinear, antialiased), padded "
+    "to a centred black square; times 255"
 )
 DESCRIPTIONS = {
     "thesis": "The thesis's network: {blocks} blocks of convolution, normalisation and pooling, then two dense layers.",

@@ -8,6 +8,7 @@ import pytest
 from lungcare.bundle import CARD, GATE, MODELS, Bundle, BundleError, Card, GateCard
 from lungcare.film import Radiograph
 from lungcare.gate import Gate, columns
+from lungcare.margins import framings
 from lungcare.reading import STATUS_BY_CODE, FilmError
 from tests import gated, phantom
 from train import gate_views as views
@@ -16,6 +17,7 @@ from train.gate_page import as_text, write_gate
 from train.gate_pictures import read_pictures
 from train.gate_views import KINDS
 from train.manifest import DataError, read_films
+from train.quality import SIDE
 from train.split import RECORDED
 from train.split import read as read_split
 
@@ -35,7 +37,7 @@ def drawn_gate(gated_folder) -> Gate:
 def answer(gate: Gate, pixels: np.ndarray) -> tuple[str, ...]:
     """The code of the refusal, or the corrections."""
     try:
-        return gate.check(Radiograph(np.ascontiguousarray(pixels, np.float32))).corrections
+        return gate.check(*framings(Radiograph(np.ascontiguousarray(pixels, np.float32)), SIDE)).corrections
     except FilmError as error:
         return (error.code,)
 
